@@ -1,0 +1,1 @@
+"""A coordinator of our own on loopback: the other end of the wire, for `demo` and for the tests."""

@@ -1,0 +1,1 @@
+"""Shows what is known: exposition formats and web pages."""

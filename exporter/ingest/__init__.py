@@ -1,0 +1,1 @@
+"""Asks coordinators: bytes, or a typed failure."""
