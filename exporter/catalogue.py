@@ -1,4 +1,4 @@
-"""What goes out: one row per metric. Everything that names a metric reads it here: accounting, exposition, documents."""
+"""What goes out: one row per metric. Accounting, exposition and documents read the names here."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ USER_ERRORS = _counter(
 )
 USER_LOST = _counter(
     "presto_user_queries_lost_total",
-    "Queries in flight when last seen whose end will not be seen: their coordinator restarted, or no longer lists them.",
+    "Queries in flight when last seen whose end will not be seen: the coordinator restarted or lists them no more.",
     "user",
     "source",
 )
