@@ -12,6 +12,10 @@ _SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0
 _BYTES = tuple(float(1 << power) for power in range(20, 42, 2))
 
 
+Series = tuple[str, tuple[str, ...]]
+"""A series within its cluster: the name of its samples, and the values of its labels without the cluster's."""
+
+
 class Kind(StrEnum):
     """The type of a metric in the exposition formats."""
 

@@ -1,0 +1,330 @@
+"""The composition root: a configuration becomes wired objects that start, reload and stop."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import threading
+import time
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from exporter import __revision__, __version__
+from exporter.account.ledger import Ledger
+from exporter.catalogue import (
+    BUILD_INFO,
+    CATALOGUE,
+    LEDGER_QUERIES,
+    LEDGER_SIZE,
+    LEDGER_UP,
+    RELOAD_SUCCESSFUL,
+    RELOAD_TIMESTAMP,
+    UP,
+)
+from exporter.config import Cluster, Config
+from exporter.errors import LedgerBusyError, PollError
+from exporter.expose.text import Exposition
+from exporter.expose.web import ClusterStatus, Server, create_app
+from exporter.health import Health
+from exporter.ingest.auth import Auth, Basic, Bearer, UserOnly
+from exporter.ingest.connection import Tls
+from exporter.ingest.coordinator import Answer, Coordinator
+from exporter.ingest.poller import Poller
+from exporter.pipeline import Done, Pipeline, Policy, told
+
+STOP_SECONDS = 5.0
+"""How long a stop waits for a poll that is being committed."""
+
+_log = logging.getLogger(__name__)
+
+
+class App:
+    """The exporter of one configuration: a poller per cluster, one ledger, one web server."""
+
+    def __init__(self, config: Config) -> None:
+        """Open the ledger. Raises LedgerUnusableError."""
+        self._config = config
+        self._ledger = Ledger(config.ledger.path)
+        self._exposition = Exposition(CATALOGUE)
+        self._state = LedgerState(self._ledger, self._exposition)
+        self._names = Names()
+        self._clusters: list[ClusterRun] = []
+        self.server = Server(
+            create_app(self._exposition, config.web.telemetry_path, self._not_ready, self._statuses),
+            config.web.listen_addresses,
+        )
+        self._publish_build()
+        self.loaded(True)
+
+    def start(self) -> None:
+        """Serve, and poll every cluster. Raises ListenError; then stop() still has to be called."""
+        self.server.start()
+        self._clusters = [self._run(cluster) for cluster in self._config.clusters]
+        for run in self._clusters:
+            run.start()
+
+    def stop(self) -> None:
+        """End polls and scrapes under way, wait for the last commit, and close the ledger."""
+        for run in self._clusters:
+            run.stop()
+        self.server.stop()
+        for run in self._clusters:
+            run.join(STOP_SECONDS)
+        self._ledger.close()
+
+    def reload(self, config: Config) -> None:
+        """Put *config* in force: clusters that are new, changed or gone start, restart or stop; no count is lost.
+
+        Listen addresses, the ledger's path and the log keep their values until the next start.
+        """
+        same_policy = _policy(config) == _policy(self._config)
+        staying = [run for run in self._clusters if same_policy and run.cluster in config.clusters]
+        leaving = [run for run in self._clusters if run not in staying]
+        for run in leaving:
+            run.stop()
+        for run in leaving:
+            run.join(None)
+            run.leave()
+        self._config = config
+        coming = [self._run(cluster) for cluster in config.clusters if cluster not in [run.cluster for run in staying]]
+        self._clusters = staying + coming
+        for run in coming:
+            run.start()
+        self.loaded(True)
+
+    def loaded(self, successful: bool) -> None:
+        """Show whether the configuration in force is the file's last content."""
+        gauges = {RELOAD_SUCCESSFUL.name: [((), float(successful))]}
+        if successful:
+            gauges[RELOAD_TIMESTAMP.name] = [((), time.time())]
+        self._exposition.replace("", gauges)
+
+    def _run(self, cluster: Cluster) -> ClusterRun:
+        return ClusterRun(cluster, _policy(self._config), self._names, self._state, self._exposition)
+
+    def _not_ready(self) -> Sequence[str]:
+        return [f'cluster "{run.title}": not asked yet' for run in self._clusters if not run.asked]
+
+    def _statuses(self) -> Sequence[ClusterStatus]:
+        return [run.status() for run in self._clusters]
+
+    def _publish_build(self) -> None:
+        build = (__version__, __revision__, platform.python_version())
+        self._exposition.replace("", {BUILD_INFO.name: [(build, 1.0)]})
+
+
+class Names:
+    """The names of clusters, each given out once. Coordinators tell theirs, and two may tell the same."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+        self._mutex = threading.Lock()
+
+    def take(self, name: str, otherwise: str) -> str:
+        """Return *name*, or *otherwise* if another cluster has it."""
+        with self._mutex:
+            given = otherwise if name in self._taken else name
+            self._taken.add(given)
+            return given
+
+    def give_back(self, name: str) -> None:
+        """Let another cluster have *name*."""
+        with self._mutex:
+            self._taken.discard(name)
+
+
+class LedgerState:
+    """The ledger with what is shown and logged of it: whether it takes commits, its size."""
+
+    def __init__(self, ledger: Ledger, exposition: Exposition) -> None:
+        self.ledger = ledger
+        self._exposition = exposition
+        self._up = True
+        self.note(None)
+
+    def note(self, error: LedgerBusyError | None) -> None:
+        """Show how the last commit went; log it where that changed."""
+        if error is not None and self._up:
+            _log.error("ledger: %s", error)
+        elif error is None and not self._up:
+            _log.info("ledger: %s: written again; counters have caught up", self.ledger.path)
+        self._up = error is None
+        self._exposition.replace(
+            "",
+            {
+                LEDGER_UP.name: [((), float(self._up))],
+                LEDGER_SIZE.name: [((), float(self.ledger.size_bytes()))],
+                LEDGER_QUERIES.name: [((), float(self.ledger.queries()))],
+            },
+        )
+
+
+class ClusterRun:
+    """One cluster while it is polled: its coordinator, its poller, and the pipeline once its name is known."""
+
+    def __init__(
+        self, cluster: Cluster, policy: Policy, names: Names, state: LedgerState, exposition: Exposition
+    ) -> None:
+        self.cluster = cluster
+        self.asked = False
+        self._place = urlsplit(cluster.url).netloc
+        self._policy = policy
+        self._names = names
+        self._state = state
+        self._exposition = exposition
+        self._pipeline: Pipeline | None = None
+        self._failing_since: float | None = None
+        self._failure = ""
+        self._asked_at = 0.0
+        self._coordinator = Coordinator(
+            cluster.url,
+            _auth(cluster),
+            tls=_tls(cluster),
+            headers={name: value.get_secret_value() for name, value in cluster.headers.items()},
+            timeout=cluster.timeout,
+            max_response_bytes=cluster.max_response_bytes,
+        )
+        self._poller = Poller(cluster.name or self._place, self._ask, self._report)
+
+    @property
+    def title(self) -> str:
+        """What to call the cluster: its name, or its address while the name is not known."""
+        return self._pipeline.name if self._pipeline else self.cluster.name or self._place
+
+    def start(self) -> None:
+        """Start polling; show the counters at once if the cluster is known by name or from before."""
+        try:
+            name = self.cluster.name or self._state.ledger.name_at(self.cluster.url)
+            if name:
+                self._open(name)
+        except LedgerBusyError as error:
+            self._state.note(error)
+        self._poller.start()
+
+    def stop(self) -> None:
+        """End the polling, a poll under way included."""
+        self._poller.stop()
+        self._coordinator.abort()
+
+    def join(self, timeout: float | None) -> None:
+        """Wait for the last commit."""
+        self._poller.join(timeout)
+
+    def leave(self) -> None:
+        """Show the cluster's gauges no more, and give its name back."""
+        self._exposition.drop(self.title)
+        self._names.give_back(self.title)
+
+    def status(self) -> ClusterStatus:
+        """Return what the landing page says of the cluster."""
+        health = self._pipeline.health if self._pipeline else Health(failure=self._failure)
+        return ClusterStatus(
+            name=self.title,
+            url=self.cluster.url,
+            engine=health.engine,
+            version=health.version,
+            up=health.up if self.asked else None,
+            last_success=health.last_success,
+            queries_listed=health.listed,
+            failure=health.failure,
+        )
+
+    def _ask(self) -> Answer:
+        self._asked_at = time.monotonic()
+        return self._coordinator.poll()
+
+    def _report(self, result: Answer | PollError) -> float:
+        now = time.time()
+        try:
+            if isinstance(result, PollError):
+                raise result
+            done = self._pipeline_for(result).polled(result, now)
+            self._note_success(now)
+        except PollError as error:
+            self._note_failure(error, now)
+            done = self._failed(error, now)
+        except LedgerBusyError as error:  # the pipeline could not even be opened
+            done = Done(self.cluster.poll_interval, error)
+        self._state.note(done.ledger_error)
+        self.asked = True
+        return done.interval
+
+    def _failed(self, error: PollError, now: float) -> Done:
+        if self._pipeline is not None:
+            return self._pipeline.failed(error, time.monotonic() - self._asked_at, now)
+        self._exposition.replace(self._place, {UP.name: [((self._place,), 0.0)]})
+        return Done(self.cluster.poll_interval, None)
+
+    def _pipeline_for(self, answer: Answer) -> Pipeline:
+        if self._pipeline is None:
+            self._exposition.drop(self._place)
+            info = told(answer.info)
+            self._open(self.cluster.name or (info.environment if info else "") or self._place)
+        if self._pipeline is None:
+            raise AssertionError("a cluster that was opened has a pipeline")
+        return self._pipeline
+
+    def _open(self, name: str) -> None:
+        given = self._names.take(name, otherwise=self._place)
+        if given != name:
+            _log.warning(
+                'cluster "%s": another cluster has the name "%s" already; give it one: --coordinator NAME=URL',
+                given,
+                name,
+            )
+        try:
+            self._pipeline = Pipeline(
+                given,
+                self.cluster.url,
+                self.cluster.poll_interval,
+                self._policy,
+                self._state.ledger,
+                self._exposition,
+                time.time(),
+            )
+        except BaseException:
+            self._names.give_back(given)
+            raise
+
+    def _note_success(self, now: float) -> None:
+        if self._failure:
+            _log.info('cluster "%s": up again after %.0f s', self.title, now - (self._failing_since or now))
+        elif self._pipeline and not self.asked:
+            health = self._pipeline.health
+            _log.info(
+                'cluster "%s": up: %s %s, %d queries listed', self.title, health.engine, health.version, health.listed
+            )
+        self._failing_since, self._failure = None, ""
+
+    def _note_failure(self, error: PollError, now: float) -> None:
+        if str(error) != self._failure:
+            _log.warning('cluster "%s": %s', self.title, error, extra={"result": error.result})
+        self._failure = str(error)
+        self._failing_since = self._failing_since or now
+
+
+def _policy(config: Config) -> Policy:
+    labels = config.labels
+    limits = {
+        "user": labels.user.max_values,
+        "source": labels.source.max_values,
+        "error_name": labels.error_name.max_values,
+    }
+    return Policy(frozenset(config.outcomes.canceled), limits, config.new_series_delay)
+
+
+def _auth(cluster: Cluster) -> Auth:
+    if cluster.auth.password_file is not None:
+        return Basic(cluster.user, str(cluster.auth.password_file))
+    if cluster.auth.bearer_token_file is not None:
+        return Bearer(str(cluster.auth.bearer_token_file))
+    return UserOnly(cluster.user)
+
+
+def _tls(cluster: Cluster) -> Tls:
+    tls = cluster.tls
+
+    def path(file: object) -> str | None:
+        return None if file is None else str(file)
+
+    return Tls(path(tls.ca_file), path(tls.cert_file), path(tls.key_file), tls.server_name, tls.insecure_skip_verify)

@@ -1,0 +1,371 @@
+"""The way of one cluster's lists: decode, charge, commit, publish. The only place that names the stages in order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol
+
+from exporter.account import completeness
+from exporter.account.cardinality import LONGEST, Labels
+from exporter.account.charge import Charged, charge, gains, histogram_series, loss, outcome_of, owner_series
+from exporter.account.completeness import Findings, Look, Memory, coordinator_of
+from exporter.account.ledger import Entry, Ledger, Unlisted
+from exporter.account.live import Samples, in_flight
+from exporter.catalogue import (
+    LABEL_OVERFLOW,
+    LIVE_GAUGES,
+    POLL_GAPS,
+    POLLS,
+    QUERIES_MISSED,
+    RECORDS_REJECTED,
+    USER_LOST,
+    Series,
+)
+from exporter.decode.info import Info, decode_info
+from exporter.decode.query_list import REJECTED_REASONS, QueryList, Rejected, decode_query_list
+from exporter.dialect import dialect_of
+from exporter.errors import POLL_RESULTS, DecodeError, LedgerBusyError, PollError
+from exporter.health import Health
+from exporter.ingest.coordinator import Answer
+from exporter.query import Outcome, Query
+
+ERROR_TYPES = 20
+"""Places of the label error_type: engines know four, so this only bounds what a broken one could invent."""
+
+_FORGET_EVERY_SECONDS = 300.0
+
+
+class Publisher(Protocol):
+    """Where series are shown."""
+
+    def counters(self, changes: Iterable[tuple[str, tuple[str, ...], float]]) -> None:
+        """Show these series, or their new values."""
+
+    def replace(self, group: str, gauges: Mapping[str, Iterable[tuple[tuple[str, ...], float]]]) -> None:
+        """Show, of each family named, these samples for *group* and no others."""
+
+
+class Policy(NamedTuple):
+    """What the configuration says about counting."""
+
+    canceled: Collection[str]
+    """Names of errors that mean canceled, not failed."""
+    limits: Mapping[str, int]
+    """Places of the labels user, source and error_name."""
+    delay: float
+    """Seconds for which a new series shows 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a poll went once it was handed over."""
+
+    interval: float
+    """Seconds from the start of this poll to the start of the next."""
+    ledger_error: LedgerBusyError | None
+    """Set if nothing was committed; the next poll makes up for it."""
+
+
+class Pipeline:
+    """What becomes of the polls of one cluster. Only the cluster's poller calls it."""
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        poll_interval: float,
+        policy: Policy,
+        ledger: Ledger,
+        publisher: Publisher,
+        now: float,
+    ) -> None:
+        """Take up the cluster where the ledger left it, and show its counters. Raises LedgerBusyError."""
+        self.name = name
+        self.health = Health()
+        self._poll_interval = poll_interval
+        self._ledger = ledger
+        self._publisher = publisher
+        self._policy = policy
+        self._book = ledger.open_book(name, url)
+        self._labels = Labels(
+            {**policy.limits, "error_type": ERROR_TYPES},
+            self._book.label_values,
+        )
+        self._memory = Memory.load(json.loads(self._book.memo))
+        self._lists = self._book.lists
+        self._listed_at = self._book.listed_at
+        self._clock_before: float | None = None
+        self._rows: Mapping[int, Query | Rejected] = {}
+        self._listed: dict[str, Query] = {}
+        self._uncommitted: dict[str, Query] = {}
+        self._counts: dict[Series, float] = {}
+        self._next_forget = now
+        self._open(now)
+
+    def _open(self, now: float) -> None:
+        totals = self._book.totals
+        own: list[Series] = [(POLLS.name, (result,)) for result in POLL_RESULTS]
+        own += [(RECORDS_REJECTED.name, (reason,)) for reason in REJECTED_REASONS]
+        own += [(LABEL_OVERFLOW.name, (label,)) for label in self._labels.limits]
+        own += [(QUERIES_MISSED.name, ()), (POLL_GAPS.name, ())]
+        # Our own series are there before their first gain, so they need not wait to be seen at zero.
+        for series, delay in ((own, 0.0), (list(histogram_series()), self._policy.delay)):
+            new = dict.fromkeys((one for one in series if one not in totals), 0.0)
+            if new:
+                self._ledger.commit(self._book, self._entry(gains=new), now, delay)
+        self._show((series, total.value if total.shown else 0.0) for series, total in totals.items())
+        self._publish_health(Health(label_counts=self._labels.counts(), label_limits=self._labels.limits))
+
+    def polled(self, answer: Answer, now: float) -> Done:
+        """Account for a good answer. Raises NotAListError if it is not a whole list: then nothing has happened."""
+        query_list = decode_query_list(answer.query_list, self._rows)
+        info = told(answer.info)
+        earlier = dict(self._uncommitted)
+        self._take(query_list)
+        listed = {row.id: row for row in query_list.rows.values() if isinstance(row, Query)}
+        ends = [query.ended for query in listed.values() if query.ended is not None]
+        clock = now if answer.coordinator_time is None else answer.coordinator_time
+        at = Look(
+            now=now,
+            clock=clock,
+            before=self._listed_at,
+            clock_before=self._clock_before,
+            started=None if info is None or info.uptime_seconds is None else now - answer.seconds - info.uptime_seconds,
+            coordinator_id=info.coordinator_id if info else "",
+            was_listed={
+                **{query_id: bool(charged.outcome) for query_id, charged in self._book.listed.items()},
+                **{query_id: query.is_terminal for query_id, query in earlier.items()},
+            },
+            listed=listed.keys(),
+            appeared=[query_id for query_id in self._uncommitted if query_id not in self._book.listed],
+            vanished_ends=[
+                (query_id, ended)
+                for query_id in self._listed.keys() - listed.keys()
+                if (ended := self._listed[query_id].ended) is not None
+            ],
+            oldest_end=min(ends, default=None),
+        )
+        memory, findings = completeness.look(self._memory, at)
+        self._count((POLLS.name, ("success",)))
+        ledger_error = None
+        try:
+            self._commit(listed, at, memory, findings)
+        except LedgerBusyError as error:
+            ledger_error = error
+        self._lists += 1
+        self._listed_at, self._clock_before, self._listed = now, clock, listed
+        self._publish_live(listed.values())
+        self._publish_health(self._healthy(query_list, answer, info, findings, memory.started, now))
+        return Done(completeness.interval(self._poll_interval, memory.kept_seconds), ledger_error)
+
+    def failed(self, error: PollError, seconds: float, now: float) -> Done:
+        """Account for a poll that gave no list. Gauges of queries in flight are shown no more, counters stay."""
+        self._count((POLLS.name, (error.result,)))
+        ledger_error = None
+        try:
+            self._write(self._entry(), now)
+        except LedgerBusyError as busy:
+            ledger_error = busy
+        self._publish((metric.name, []) for metric in LIVE_GAUGES)
+        self._publish_health(replace(self.health, up=False, failure=str(error), poll_seconds=seconds))
+        return Done(completeness.interval(self._poll_interval, self._memory.kept_seconds), ledger_error)
+
+    def _take(self, query_list: QueryList) -> None:
+        self._rows = query_list.rows
+        for query in query_list.fresh:
+            seen = self._uncommitted.get(query.id)
+            if seen is None or query.is_terminal or not seen.is_terminal:
+                self._uncommitted[query.id] = query
+        for rejected in query_list.rejected:
+            self._count((RECORDS_REJECTED.name, (rejected.reason,)))
+
+    def _count(self, series: Series, amount: float = 1.0) -> None:
+        self._counts[series] = self._counts.get(series, 0.0) + amount
+
+    def _entry(self, gains: dict[Series, float] | None = None) -> Entry:
+        return Entry(
+            lists=self._lists,
+            listed_at=self._listed_at,
+            memo=json.dumps(self._memory.dump()),
+            gains={**self._counts, **(gains or {})},
+            label_values=self._labels.admitted(),
+        )
+
+    def _commit(self, listed: Mapping[str, Query], at: Look, memory: Memory, findings: Findings) -> None:
+        """Charge what is not committed yet and note what is no longer listed, in one transaction."""
+        book = self._book
+        entry = self._entry()
+        entry.memo = json.dumps(memory.dump())
+        known = self._known(self._uncommitted)
+        for query in self._uncommitted.values():
+            before = known.get(query.id)
+            after = self._charge(before, query, entry.gains)
+            here = query.id in listed
+            if after != before or not here:
+                entry.charged[query.id] = (after, None if here else Unlisted(at.before or at.now, self._lists))
+            elif query.id not in book.listed:
+                entry.listed_again[query.id] = after
+            entry.appeared += before is None
+        for query_id in book.listed.keys() - listed.keys():
+            entry.unlisted[query_id] = Unlisted(at.before or at.now, self._lists)
+        self._lose(entry, listed, at.now, findings.restarted)
+        for name, amount in ((QUERIES_MISSED.name, findings.missed), (POLL_GAPS.name, int(findings.gap))):
+            if amount:
+                entry.gains[name, ()] = entry.gains.get((name, ()), 0.0) + amount
+        entry.lists, entry.listed_at = self._lists + 1, at.now
+        entry.forget = self._forget(at, memory)
+        self._write(entry, at.now)
+        self._settle(entry)
+        self._memory = memory
+        self._uncommitted.clear()
+
+    def _known(self, ids: Iterable[str]) -> dict[str, Charged]:
+        known = {}
+        strangers = []
+        for query_id in ids:
+            if query_id in self._book.listed:
+                known[query_id] = self._book.listed[query_id]
+            elif query_id in self._book.absent:
+                known[query_id] = self._book.absent[query_id][0]
+            else:
+                strangers.append(query_id)
+        return {**known, **self._ledger.charged(self._book, strangers)} if strangers else known
+
+    def _charge(self, before: Charged | None, query: Query, totals: dict[Series, float]) -> Charged:
+        user = self._show_label("user", query.user, before is None, totals)
+        source = self._show_label("source", query.source, before is None, totals)
+        after = charge(before, query, user, source, outcome_of(query, self._policy.canceled))
+        lost = (USER_LOST.name, (after.user, after.source))
+        if lost not in self._book.totals and lost not in totals:
+            for series in owner_series(after.user, after.source):
+                totals.setdefault(series, 0.0)
+        if after == before:
+            return after
+        error_type = error_name = ""
+        if after.outcome not in ("", Outcome.FINISHED) and not (before and before.outcome):
+            error_type = self._show_label("error_type", query.error_type, True, totals)
+            error_name = self._show_label("error_name", query.error_name, True, totals)
+        for series, gain in gains(before, after, query, error_type, error_name):
+            totals[series] = totals.get(series, 0.0) + gain
+        return after
+
+    def _show_label(self, label: str, value: str, first_time: bool, totals: dict[Series, float]) -> str:
+        shown, overflowed = self._labels.show(label, value)
+        if overflowed and first_time:
+            series = (LABEL_OVERFLOW.name, (label,))
+            totals[series] = totals.get(series, 0.0) + 1.0
+        return shown
+
+    def _lose(self, entry: Entry, listed: Mapping[str, Query], now: float, restarted: Collection[str]) -> None:
+        """Count those in flight whose end will not be seen."""
+        out_of_sight = {
+            **self._book.absent,
+            **{query_id: (self._book.listed[query_id], where) for query_id, where in entry.unlisted.items()},
+            **{query_id: (charged, where) for query_id, (charged, where) in entry.charged.items() if where},
+        }
+        for query_id, (charged, where) in out_of_sight.items():
+            if query_id in listed or charged.outcome or charged.lost:
+                continue
+            if coordinator_of(query_id) in restarted or completeness.is_lost(
+                now, self._lists + 1, where.last_listed, where.lists
+            ):
+                after, (series, gain) = loss(charged)
+                entry.charged[query_id] = (after, where)
+                entry.gains[series] = entry.gains.get(series, 0.0) + gain
+
+    def _forget(self, at: Look, memory: Memory) -> list[tuple[str | None, float, int]]:
+        if at.now < self._next_forget:
+            return []
+        self._next_forget = at.now + _FORGET_EVERY_SECONDS
+        lists = self._lists + 1 - completeness.LISTS_UNTIL_FORGOTTEN
+        terms: list[tuple[str | None, float, int]] = [(None, at.now - completeness.COORDINATOR_FORGOTTEN_AFTER, lists)]
+        if at.oldest_end is not None:
+            before = completeness.forget_before(at.now, memory.kept_seconds, at.clock - at.oldest_end)
+            terms += [(name, before, lists) for name in {coordinator_of(query_id) for query_id in at.listed}]
+        return terms
+
+    def _write(self, entry: Entry, now: float) -> None:
+        changes = self._ledger.commit(self._book, entry, now, self._policy.delay)
+        self._counts.clear()
+        self._labels.keep()
+        self._show(changes)
+
+    def _settle(self, entry: Entry) -> None:
+        """Bring the book up to what was committed."""
+        listed, absent = self._book.listed, self._book.absent
+        unlisted = {query_id: (listed.pop(query_id), where) for query_id, where in entry.unlisted.items()}
+        listed.update(entry.listed_again)
+        for query_id, (charged, where) in entry.charged.items():
+            if where is None:
+                listed[query_id] = charged
+            else:
+                unlisted[query_id] = (charged, where)
+        for query_id in [*entry.listed_again, *entry.charged]:
+            absent.pop(query_id, None)
+        for query_id, (charged, where) in unlisted.items():
+            if not charged.outcome and not charged.lost:
+                absent[query_id] = (charged, where)
+
+    def _show(self, changes: Iterable[tuple[Series, float]]) -> None:
+        self._publisher.counters((sample, (self.name, *labels), value) for (sample, labels), value in changes)
+
+    def _publish(self, gauges: Iterable[tuple[str, Samples]]) -> None:
+        self._publisher.replace(
+            self.name,
+            {family: [((self.name, *labels), value) for labels, value in samples] for family, samples in gauges},
+        )
+
+    def _publish_live(self, queries: Iterable[Query]) -> None:
+        def owner(query: Query) -> tuple[str, str]:
+            return self._labels.show("user", query.user).value, self._labels.show("source", query.source).value
+
+        self._publish(in_flight(queries, owner).items())
+
+    def _publish_health(self, health: Health) -> None:
+        self.health = health
+        self._publish(health.samples())
+
+    def _healthy(
+        self,
+        query_list: QueryList,
+        answer: Answer,
+        info: Info | None,
+        findings: Findings,
+        started: float | None,
+        now: float,
+    ) -> Health:
+        known = (
+            replace(
+                self.health,
+                engine=dialect_of(info.version).engine,
+                version=info.version[:LONGEST],
+                environment=info.environment[:LONGEST],
+            )
+            if info
+            else self.health
+        )
+        return replace(
+            known,
+            up=True,
+            failure="",
+            started=started,
+            poll_seconds=answer.seconds,
+            response_bytes=len(answer.query_list),
+            listed=len(query_list.rows),
+            last_success=now,
+            headroom_seconds=findings.headroom_seconds,
+            visible_users=len({query.user for query in self._listed.values()}),
+            label_counts=self._labels.counts(),
+        )
+
+
+def told(body: bytes | bytearray | None) -> Info | None:
+    """Return what /v1/info said, None if it said nothing of use: the list counts all the same."""
+    if body is None:
+        return None
+    try:
+        return decode_info(body)
+    except DecodeError:
+        return None
