@@ -96,10 +96,14 @@ class Pipeline:
         self._memory = Memory.load(json.loads(self._book.memo))
         self._lists = self._book.lists
         self._listed_at = self._book.listed_at
-        self._clock_before: float | None = None
+        self._clock: float | None = None
         self._rows: Mapping[int, Query | Rejected] = {}
-        self._listed: dict[str, Query] = {}
+        self._was_listed = {query_id: bool(charged.outcome) for query_id, charged in self._book.listed.items()}
+        self._ends: dict[str, float] = {}
+        # What the next commit has to bring; grows only while the ledger takes none.
         self._uncommitted: dict[str, Query] = {}
+        self._out_of_sight: dict[str, Unlisted] = {}
+        self._restarted: set[str] = set()
         self._counts: dict[Series, float] = {}
         self._next_forget = now
         self._open(now)
@@ -122,43 +126,26 @@ class Pipeline:
         """Account for a good answer. Raises NotAListError if it is not a whole list: then nothing has happened."""
         query_list = decode_query_list(answer.query_list, self._rows)
         info = told(answer.info)
-        earlier = dict(self._uncommitted)
-        self._take(query_list)
         listed = {row.id: row for row in query_list.rows.values() if isinstance(row, Query)}
-        ends = [query.ended for query in listed.values() if query.ended is not None]
-        clock = now if answer.coordinator_time is None else answer.coordinator_time
-        at = Look(
-            now=now,
-            clock=clock,
-            before=self._listed_at,
-            clock_before=self._clock_before,
-            started=None if info is None or info.uptime_seconds is None else now - answer.seconds - info.uptime_seconds,
-            coordinator_id=info.coordinator_id if info else "",
-            was_listed={
-                **{query_id: bool(charged.outcome) for query_id, charged in self._book.listed.items()},
-                **{query_id: query.is_terminal for query_id, query in earlier.items()},
-            },
-            listed=listed.keys(),
-            appeared=[query_id for query_id in self._uncommitted if query_id not in self._book.listed],
-            vanished_ends=[
-                (query_id, ended)
-                for query_id in self._listed.keys() - listed.keys()
-                if (ended := self._listed[query_id].ended) is not None
-            ],
-            oldest_end=min(ends, default=None),
-        )
-        memory, findings = completeness.look(self._memory, at)
+        findings = self._look(listed, answer, info, now)
+        self._take(query_list, listed)
         self._count((POLLS.name, ("success",)))
+        if findings.missed:
+            self._count((QUERIES_MISSED.name, ()), findings.missed)
+        if findings.gap:
+            self._count((POLL_GAPS.name, ()))
+        self._restarted |= findings.restarted
+        self._was_listed = {query.id: query.is_terminal for query in listed.values()}
+        self._lists += 1
+        self._listed_at = now
         ledger_error = None
         try:
-            self._commit(listed, at, memory, findings)
+            self._commit(listed, now)
         except LedgerBusyError as error:
             ledger_error = error
-        self._lists += 1
-        self._listed_at, self._clock_before, self._listed = now, clock, listed
         self._publish_live(listed.values())
-        self._publish_health(self._healthy(query_list, answer, info, findings, memory.started, now))
-        return Done(completeness.interval(self._poll_interval, memory.kept_seconds), ledger_error)
+        self._publish_health(self._healthy(listed, query_list, answer, info, findings, now))
+        return Done(completeness.interval(self._poll_interval, self._memory.kept_seconds), ledger_error)
 
     def failed(self, error: PollError, seconds: float, now: float) -> Done:
         """Account for a poll that gave no list. Gauges of queries in flight are shown no more, counters stay."""
@@ -172,12 +159,37 @@ class Pipeline:
         self._publish_health(replace(self.health, up=False, failure=str(error), poll_seconds=seconds))
         return Done(completeness.interval(self._poll_interval, self._memory.kept_seconds), ledger_error)
 
-    def _take(self, query_list: QueryList) -> None:
+    def _look(self, listed: Mapping[str, Query], answer: Answer, info: Info | None, now: float) -> Findings:
+        ends = {query.id: query.ended for query in listed.values() if query.ended is not None}
+        clock = now if answer.coordinator_time is None else answer.coordinator_time
+        uptime = info.uptime_seconds if info else None
+        at = Look(
+            now=now,
+            clock=clock,
+            before=self._listed_at,
+            clock_before=self._clock,
+            started=None if uptime is None else now - answer.seconds - uptime,
+            coordinator_id=info.coordinator_id if info else "",
+            was_listed=self._was_listed,
+            listed=listed.keys(),
+            appeared=listed.keys() - self._was_listed.keys(),
+            vanished_ends=[(query_id, end) for query_id, end in self._ends.items() if query_id not in listed],
+            oldest_end=min(ends.values(), default=None),
+        )
+        self._memory, findings = completeness.look(self._memory, at)
+        self._ends, self._clock = ends, clock
+        return findings
+
+    def _take(self, query_list: QueryList, listed: Mapping[str, Query]) -> None:
+        """Note what is to be committed."""
         self._rows = query_list.rows
         for query in query_list.fresh:
             seen = self._uncommitted.get(query.id)
             if seen is None or query.is_terminal or not seen.is_terminal:
                 self._uncommitted[query.id] = query
+            self._out_of_sight.pop(query.id, None)
+        for query_id in self._was_listed.keys() - listed.keys():
+            self._out_of_sight[query_id] = Unlisted(self._listed_at or 0.0, self._lists)
         for rejected in query_list.rejected:
             self._count((RECORDS_REJECTED.name, (rejected.reason,)))
 
@@ -190,36 +202,32 @@ class Pipeline:
             listed_at=self._listed_at,
             memo=json.dumps(self._memory.dump()),
             gains={**self._counts, **(gains or {})},
-            label_values=self._labels.admitted(),
         )
 
-    def _commit(self, listed: Mapping[str, Query], at: Look, memory: Memory, findings: Findings) -> None:
+    def _commit(self, listed: Mapping[str, Query], now: float) -> None:
         """Charge what is not committed yet and note what is no longer listed, in one transaction."""
         book = self._book
         entry = self._entry()
-        entry.memo = json.dumps(memory.dump())
         known = self._known(self._uncommitted)
         for query in self._uncommitted.values():
             before = known.get(query.id)
             after = self._charge(before, query, entry.gains)
-            here = query.id in listed
-            if after != before or not here:
-                entry.charged[query.id] = (after, None if here else Unlisted(at.before or at.now, self._lists))
+            where = self._out_of_sight.get(query.id)
+            if after != before or where is not None:
+                entry.charged[query.id] = (after, where)
             elif query.id not in book.listed:
                 entry.listed_again[query.id] = after
             entry.appeared += before is None
-        for query_id in book.listed.keys() - listed.keys():
-            entry.unlisted[query_id] = Unlisted(at.before or at.now, self._lists)
-        self._lose(entry, listed, at.now, findings.restarted)
-        for name, amount in ((QUERIES_MISSED.name, findings.missed), (POLL_GAPS.name, int(findings.gap))):
-            if amount:
-                entry.gains[name, ()] = entry.gains.get((name, ()), 0.0) + amount
-        entry.lists, entry.listed_at = self._lists + 1, at.now
-        entry.forget = self._forget(at, memory)
-        self._write(entry, at.now)
+        for query_id, where in self._out_of_sight.items():
+            if query_id in book.listed and query_id not in entry.charged:
+                entry.unlisted[query_id] = where
+        self._lose(entry, listed, now)
+        entry.forget = self._forget(listed, now)
+        self._write(entry, now)
         self._settle(entry)
-        self._memory = memory
         self._uncommitted.clear()
+        self._out_of_sight.clear()
+        self._restarted.clear()
 
     def _known(self, ids: Iterable[str]) -> dict[str, Charged]:
         known = {}
@@ -258,7 +266,7 @@ class Pipeline:
             totals[series] = totals.get(series, 0.0) + 1.0
         return shown
 
-    def _lose(self, entry: Entry, listed: Mapping[str, Query], now: float, restarted: Collection[str]) -> None:
+    def _lose(self, entry: Entry, listed: Mapping[str, Query], now: float) -> None:
         """Count those in flight whose end will not be seen."""
         out_of_sight = {
             **self._book.absent,
@@ -268,25 +276,27 @@ class Pipeline:
         for query_id, (charged, where) in out_of_sight.items():
             if query_id in listed or charged.outcome or charged.lost:
                 continue
-            if coordinator_of(query_id) in restarted or completeness.is_lost(
-                now, self._lists + 1, where.last_listed, where.lists
+            if coordinator_of(query_id) in self._restarted or completeness.is_lost(
+                now, self._lists, where.last_listed, where.lists
             ):
                 after, (series, gain) = loss(charged)
                 entry.charged[query_id] = (after, where)
                 entry.gains[series] = entry.gains.get(series, 0.0) + gain
 
-    def _forget(self, at: Look, memory: Memory) -> list[tuple[str | None, float, int]]:
-        if at.now < self._next_forget:
+    def _forget(self, listed: Iterable[str], now: float) -> list[tuple[str | None, float, int]]:
+        if now < self._next_forget:
             return []
-        self._next_forget = at.now + _FORGET_EVERY_SECONDS
-        lists = self._lists + 1 - completeness.LISTS_UNTIL_FORGOTTEN
-        terms: list[tuple[str | None, float, int]] = [(None, at.now - completeness.COORDINATOR_FORGOTTEN_AFTER, lists)]
-        if at.oldest_end is not None:
-            before = completeness.forget_before(at.now, memory.kept_seconds, at.clock - at.oldest_end)
-            terms += [(name, before, lists) for name in {coordinator_of(query_id) for query_id in at.listed}]
+        self._next_forget = now + _FORGET_EVERY_SECONDS
+        lists = self._lists - completeness.LISTS_UNTIL_FORGOTTEN
+        terms: list[tuple[str | None, float, int]] = [(None, now - completeness.COORDINATOR_FORGOTTEN_AFTER, lists)]
+        if self._ends:
+            oldest = (self._clock or now) - min(self._ends.values())
+            before = completeness.forget_before(now, self._memory.kept_seconds, oldest)
+            terms += [(name, before, lists) for name in {coordinator_of(query_id) for query_id in listed}]
         return terms
 
     def _write(self, entry: Entry, now: float) -> None:
+        entry.label_values = self._labels.admitted()
         changes = self._ledger.commit(self._book, entry, now, self._policy.delay)
         self._counts.clear()
         self._labels.keep()
@@ -301,6 +311,7 @@ class Pipeline:
             if where is None:
                 listed[query_id] = charged
             else:
+                listed.pop(query_id, None)
                 unlisted[query_id] = (charged, where)
         for query_id in [*entry.listed_again, *entry.charged]:
             absent.pop(query_id, None)
@@ -329,34 +340,32 @@ class Pipeline:
 
     def _healthy(
         self,
+        listed: Mapping[str, Query],
         query_list: QueryList,
         answer: Answer,
         info: Info | None,
         findings: Findings,
-        started: float | None,
         now: float,
     ) -> Health:
-        known = (
-            replace(
-                self.health,
+        health = self.health
+        if info is not None:
+            health = replace(
+                health,
                 engine=dialect_of(info.version).engine,
                 version=info.version[:LONGEST],
                 environment=info.environment[:LONGEST],
             )
-            if info
-            else self.health
-        )
         return replace(
-            known,
+            health,
             up=True,
             failure="",
-            started=started,
+            started=self._memory.started,
             poll_seconds=answer.seconds,
             response_bytes=len(answer.query_list),
             listed=len(query_list.rows),
             last_success=now,
             headroom_seconds=findings.headroom_seconds,
-            visible_users=len({query.user for query in self._listed.values()}),
+            visible_users=len({query.user for query in listed.values()}),
             label_counts=self._labels.counts(),
         )
 

@@ -69,12 +69,13 @@ def charge(before: Charged | None, query: Query, user: str, source: str, outcome
 
 def _due(amounts: Amounts, outcome: str, before: Amounts) -> Amounts:
     cpu, failed_cpu, input_bytes, input_rows, memory, queued, elapsed = amounts
+    cpu = cpu if cpu > before[0] else before[0]
     if not outcome:
         failed_cpu = queued = elapsed = 0.0
     elif outcome != Outcome.FINISHED:
         failed_cpu = cpu
     return Amounts(
-        cpu if cpu > before[0] else before[0],
+        cpu,
         failed_cpu if failed_cpu > before[1] else before[1],
         input_bytes if input_bytes > before[2] else before[2],
         input_rows if input_rows > before[3] else before[3],

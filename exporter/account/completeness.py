@@ -228,10 +228,10 @@ def _note(runs: list[_Run], day: str, time: str, number: int, until: float) -> N
         if run.day == day and _fill(run, number):
             return
     run = runs[-1]
-    if day == run.day and number > run.top:
+    if day == run.day and number > run.top and time >= run.top_time:  # else late, from before the count started over
         if number > run.top + 1:
             run.holes.append([run.top + 1, number - 1, until])
-        run.top, run.top_time = number, max(time, run.top_time)
+        run.top, run.top_time = number, time
     elif day > run.day or (day == run.day and time > run.top_time and number < run.top - _WRAP):
         runs.append(_Run(day, number, time, [[0, number - 1, until]] if number else []))
 
