@@ -5,10 +5,13 @@ Exit codes: 0 after a clean stop, 2 for a configuration that cannot be used, 1 f
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
 import sys
+import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -17,7 +20,9 @@ import click
 
 from exporter import __version__, logs
 from exporter.app import App
-from exporter.config import FLAGS, Config, from_coordinators, load
+from exporter.config import FLAGS, Config, from_coordinators, load, parse
+from exporter.demo.coordinator import Coordinator, serve
+from exporter.demo.workload import Workload
 from exporter.errors import ConfigError, ExporterError
 
 _log = logging.getLogger(__name__)
@@ -98,12 +103,96 @@ def run(config_file: str | None, coordinator: tuple[str, ...], **flags: Any) -> 
         _serve(App(config), read)
 
 
-def _serve(app: App, read: Callable[[], Config]) -> None:
+@cli.command()
+@_flag(
+    "web.listen-address",
+    "Where the exporter serves; :0 takes a free port.",
+    metavar="[HOST]:PORT",
+    default="127.0.0.1:9483",
+    show_default=True,
+)
+@click.option(
+    "--version",
+    "version",
+    metavar="VERSION",
+    default="483",
+    show_default=True,
+    help="What to play: a release of Trino or PrestoSQL (338), or of PrestoDB (0.296).",
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Another seed, another day at the company.")
+def demo(web_listen_address: str, version: str, seed: int) -> None:
+    """Try it out: a coordinator of our own with a lively workload, and the exporter in front of it.
+
+    Everything listens on this machine only, and is gone when it ends (Ctrl-C).
+    """
+    logs.configure("warn", "logfmt", sys.stderr)
+    coordinator = Coordinator(version, seed=seed)
+    workload = Workload(coordinator, seed)
+    ended = threading.Event()
+    with (
+        _waiting_for_signals(),
+        tempfile.TemporaryDirectory(prefix="presto-query-exporter-demo-") as folder,
+        serve(coordinator) as server,
+    ):
+        text = _DEMO_CONFIG.format(
+            url=server.url, ledger=json.dumps(f"{folder}/demo.sqlite"), listen=web_listen_address
+        )
+        config = parse(text, {}, "demo")
+        driver = threading.Thread(target=workload.run, args=(ended,), name="workload")
+        driver.start()
+        try:
+            _serve(App(config), lambda: config, started=lambda app: _greet(app, server.url))
+        finally:
+            ended.set()
+            driver.join()
+
+
+_DEMO_CONFIG = """
+clusters:
+  - {{name: demo, url: "{url}", user: monitor, poll_interval: 2s}}
+new_series_delay: 10s
+ledger: {{path: {ledger}}}
+web: {{listen_addresses: ["{listen}"]}}
+log: {{level: warn}}
+"""
+
+
+def _greet(app: App, coordinator: str) -> None:
+    host, port = app.server.addresses[0]
+    exporter = f"http://{_join(host, port)}"
+    click.echo(
+        f"""
+  A coordinator with a workload of eight users   {coordinator}/v1/query
+  The exporter in front of it                    {exporter}/
+  Its metrics                                    {exporter}/metrics
+
+  Counters of a new user show 0 for the first 10 seconds, so that increase() sees their first queries.
+  Let a Prometheus scrape it:
+
+    scrape_configs:
+      - job_name: presto-query-exporter
+        scrape_interval: 5s
+        static_configs: [{{targets: ["{_join(host, port)}"]}}]
+
+  and ask it:  sum by (user, outcome) (increase(presto_user_queries_total[5m]))
+
+  Ctrl-C ends it and leaves nothing behind.
+"""
+    )
+
+
+def _join(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _serve(app: App, read: Callable[[], Config], started: Callable[[App], None] | None = None) -> None:
     """Run *app* until SIGTERM or SIGINT; read the configuration again at each SIGHUP."""
     try:
         app.start()
+        if started is not None:
+            started(app)
         for host, port in app.server.addresses:
-            _log.info("listening", extra={"address": f"[{host}]:{port}" if ":" in host else f"{host}:{port}"})
+            _log.info("listening", extra={"address": _join(host, port)})
         while (number := signal.sigwait(_SIGNALS)) == signal.SIGHUP:
             _reload(app, read)
         _log.info("stopping", extra={"signal": signal.Signals(number).name})

@@ -1,0 +1,336 @@
+"""HTTP connections on which every step, from the name lookup to the last byte, ends by one deadline or at an abort.
+
+Sockets never block here: each step tries, and waits for the socket no longer than the poll may still take. A timeout
+of the usual kind would start anew with every byte that a slow server drips. ``http.client`` does the HTTP: it follows
+no redirect, asks no proxy and reads no ``.netrc``, so no address is contacted but the configured one.
+"""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import io
+import os
+import queue
+import re
+import selectors
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+from urllib.parse import quote, urlsplit
+
+from exporter.errors import ConnectionFailedError, PollError, PollTimeoutError, TlsError
+from exporter.ingest.auth import read_file
+
+_T = TypeVar("_T")
+Addresses = Sequence[tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]]
+"""As getaddrinfo gives them."""
+
+_PORTS = {"http": 80, "https": 443}
+_NOT_IN_HOSTS = re.compile(r"[\x00-\x20\x7f]")
+
+_TICK_SECONDS = 0.1
+"""How long an abort may stay unnoticed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How to speak TLS: files in PEM, read anew for every connection."""
+
+    ca_file: str | None = None
+    """The only authorities to trust; None: those of the system."""
+    cert_file: str | None = None
+    key_file: str | None = None
+    """None: the key is in cert_file too."""
+    server_name: str | None = None
+    """The name to ask for (SNI) and to find in the certificate; None: the host of the URL."""
+    insecure_skip_verify: bool = False
+
+    def __post_init__(self) -> None:
+        if self.server_name is not None and not _is_host(self.server_name):
+            raise ValueError("tls.server_name: not a host name; write a name or address that is in the certificate")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a coordinator answers. The repr holds no credentials: they are dropped from the URL."""
+
+    https: bool
+    host: str
+    port: int
+    prefix: str
+
+    @staticmethod
+    def of(url: str) -> Place:
+        """Return the place that the URL names. Raises ValueError, which does not quote the URL, if it names none."""
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname or "", parts.port
+            if parts.scheme not in _PORTS or not _is_host(host):
+                raise ValueError
+        except ValueError:  # its own words may quote a password
+            raise ValueError("url: not an address; write it as http://host:port or https://host:port") from None
+        prefix = quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~")
+        return Place(parts.scheme == "https", host, _PORTS[parts.scheme] if port is None else port, prefix)
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _is_host(text: str) -> bool:
+    """Return whether this can be a host name or an address, as far as its spelling tells."""
+    try:
+        return bool(text.encode("idna")) and not _NOT_IN_HOSTS.search(text)
+    except UnicodeError:
+        return False
+
+
+class Limit:
+    """How long one poll may go on: so many seconds, and not after an abort."""
+
+    def __init__(self, seconds: float, aborted: threading.Event) -> None:
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+        self._aborted = aborted
+        self.doing = "poll"
+        """What is being waited for, as a message calls it."""
+
+    def left(self) -> float:
+        """Return the seconds left, more than zero. Raises PollTimeoutError or ConnectionFailedError if none are."""
+        if self._aborted.is_set():
+            raise ConnectionFailedError(f"{self.doing}: given up; the exporter is stopping")
+        left = self._end - time.monotonic()
+        if left <= 0.0:
+            raise PollTimeoutError(
+                f"{self.doing}: not done within {self._seconds:g} s for the whole poll; raise timeout, or see why the "
+                "coordinator is slow"
+            )
+        return left
+
+    def complete(self, sock: socket.socket, step: Callable[[], _T], event: int) -> _T:
+        """Return what the step on a socket that does not block returns at last; *event* is what it waits for."""
+        while True:
+            self.left()
+            try:
+                return step()
+            except ssl.SSLWantReadError:
+                self.wait(sock, selectors.EVENT_READ)
+            except ssl.SSLWantWriteError:
+                self.wait(sock, selectors.EVENT_WRITE)
+            except BlockingIOError:
+                self.wait(sock, event)
+
+    def wait(self, sock: socket.socket, event: int, seconds: float | None = None) -> bool:
+        """Return True once the socket is ready, False if it is not so within *seconds*."""
+        until = None if seconds is None else time.monotonic() + seconds
+        with selectors.DefaultSelector() as selector:
+            selector.register(sock, event)
+            while not selector.select(min(_TICK_SECONDS, self.left())):
+                if until is not None and time.monotonic() >= until:
+                    return False
+        return True
+
+
+class Connection(http.client.HTTPConnection):
+    """A connection to one place for the time of one poll; leaving the context closes its sockets."""
+
+    def __init__(self, place: Place, tls: Tls, limit: Limit) -> None:
+        super().__init__(place.host, place.port)
+        self.default_port = _PORTS["https" if place.https else "http"]
+        self._place = place
+        self._tls = tls
+        self._limit = limit
+        self._sockets = ExitStack()
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+        self._sockets.close()
+
+    def get(self, path: str, headers: Mapping[str, str | bytes]) -> http.client.HTTPResponse:
+        """Return the answer to GET, its body unread, on the open connection if there is one.
+
+        Whatever is raised, `failure_of` knows it.
+        """
+        reused = self.sock is not None
+        if not reused:
+            self.connect()
+        self._limit.doing = f"GET {path}"
+        self.request("GET", self._place.prefix + path, headers=headers)
+        try:
+            return self.getresponse()
+        except ConnectionError:  # a server may drop a connection that it kept alive, without a word
+            if not reused:
+                raise
+        return self.get(path, headers)
+
+    def connect(self) -> None:
+        """Look up the name, connect, and shake hands where TLS is spoken."""
+        sock = connect(self._place, _look_up(self._place, self._limit), self._limit)
+        self._sockets.callback(sock.close)
+        if self._place.https:
+            self._limit.doing = f"TLS with {self._place}"
+            name = self._tls.server_name or self._place.host
+            secure = _context(self._tls).wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
+            self._sockets.callback(secure.close)
+            self._limit.complete(secure, secure.do_handshake, selectors.EVENT_READ)
+            sock = secure
+        self.sock = _Wire(sock, self._limit)  # all that http.client uses of a socket
+
+
+class _Wire(io.RawIOBase):
+    """A connected socket under a limit, as http.client uses it: `sendall`, `makefile`, `close`."""
+
+    def __init__(self, sock: socket.socket, limit: Limit) -> None:
+        self._sock = sock
+        self._limit = limit
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self._limit.complete(self._sock, partial(self._sock.recv_into, buffer), selectors.EVENT_READ)
+
+    def sendall(self, request: bytes) -> None:
+        unsent = memoryview(request)
+        # A server that refuses us may have closed already: what it said before is still to be read, and tells more.
+        with suppress(ConnectionError, ssl.SSLEOFError):
+            while unsent:
+                send = partial(self._sock.send, unsent)
+                unsent = unsent[self._limit.complete(self._sock, send, selectors.EVENT_WRITE) :]
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self)
+
+    def close(self) -> None:
+        """Do nothing: http.client closes before the body is read where the server will close after it."""
+
+
+def failure_of(error: Exception, doing: str, https: bool) -> PollError:
+    """Return the poll's failure that an exception of a connection means; its message quotes no byte of the server."""
+    if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return _tls_failure(error, doing)
+    if isinstance(error, http.client.BadStatusLine) and str(error).startswith("\x15\x03"):  # a TLS alert
+        return TlsError(f"{doing}: the server speaks TLS on this port; write url with https://")
+    if isinstance(error, http.client.IncompleteRead | ConnectionResetError | BrokenPipeError | ssl.SSLError):
+        remedy = "see its log, or that of the proxy before it"
+        if isinstance(error, http.client.RemoteDisconnected) and not https:
+            remedy += "; if it speaks TLS, write url with https://"
+        return ConnectionFailedError(f"{doing}: the server closed the connection before the answer was whole; {remedy}")
+    if isinstance(error, http.client.HTTPException):
+        return ConnectionFailedError(f"{doing}: the answer is not HTTP; check host and port of url")
+    if isinstance(error, socket.gaierror | UnicodeError):
+        reason = getattr(error, "strerror", None) or "not a host name"
+        return ConnectionFailedError(f"{doing}: {reason}; check the host of url and the name servers")
+    reason = getattr(error, "strerror", None) or type(error).__name__
+    return ConnectionFailedError(f"{doing}: {reason}; check that the coordinator runs and can be reached from here")
+
+
+_CERTIFICATE_REMEDIES = {
+    10: "let it be renewed",  # expired
+    18: "set tls.ca_file to the authority that signed it",  # self-signed
+    19: "set tls.ca_file to the authority that signed it",  # self-signed in the chain
+    20: "set tls.ca_file to the authority that signed it",  # issuer unknown
+    21: "set tls.ca_file to the authority that signed it",  # first certificate cannot be verified
+    62: "set tls.server_name to a name in it",  # host name mismatch
+    64: "set tls.server_name to a name in it",  # address mismatch
+}
+"""By OpenSSL's X509_V_ERR_* codes."""
+
+
+def _tls_failure(error: ssl.SSLError, doing: str) -> TlsError:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        remedy = _CERTIFICATE_REMEDIES.get(error.verify_code, "check it and tls.ca_file")
+        return TlsError(f"{doing}: its certificate is not accepted, {error.verify_message.rstrip('.')}; {remedy}")
+    reason = error.reason or "unknown"
+    if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"):
+        return TlsError(f"{doing}: the server does not speak TLS on this port; write url with http://")
+    if "ALERT" in reason:
+        return TlsError(f"{doing}: the server refuses, {reason}; check tls.cert_file, tls.key_file and tls.server_name")
+    return TlsError(f"{doing}: {reason}; check the tls settings of both sides")
+
+
+def _context(tls: Tls) -> ssl.SSLContext:
+    """Return a context from what is in the files now. Raises TlsError that names the file which cannot be used."""
+    for key, path in (("ca_file", tls.ca_file), ("cert_file", tls.cert_file), ("key_file", tls.key_file)):
+        if path is not None:
+            try:
+                read_file(path)
+            except OSError as error:
+                reason = error.strerror
+                raise TlsError(f"tls.{key} {path}: {reason}; it must be a file that the exporter may read") from None
+    try:
+        context = ssl.create_default_context(cafile=tls.ca_file)
+    except ssl.SSLError:
+        raise TlsError(f"tls.ca_file {tls.ca_file}: no certificate in it; write certificates in PEM into it") from None
+    if tls.cert_file is not None:
+        try:  # the empty password keeps OpenSSL from asking for one on the terminal
+            context.load_cert_chain(tls.cert_file, tls.key_file, password="")
+        except ssl.SSLError:
+            raise TlsError(
+                f"tls.cert_file {tls.cert_file}: no certificate with its key; write both in PEM, unencrypted"
+            ) from None
+    if tls.insecure_skip_verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def connect(place: Place, addresses: Addresses, limit: Limit) -> socket.socket:
+    """Return a connected socket that does not block, to the first of the addresses that takes it.
+
+    Each address may use up its share of the time left, so that one that never answers leaves some to the next.
+    """
+    limit.doing = f"connect to {place}"
+    failure = OSError(errno.EADDRNOTAVAIL, "no address")
+    for left, (family, kind, protocol, _, address) in zip(range(len(addresses), 0, -1), addresses, strict=True):
+        try:
+            sock = socket.socket(family, kind, protocol)
+            try:
+                sock.setblocking(False)
+                number = sock.connect_ex(address)
+                if number == errno.EINPROGRESS:
+                    share = limit.left() / left if left > 1 else None
+                    ready = limit.wait(sock, selectors.EVENT_WRITE, share)
+                    number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) if ready else errno.ETIMEDOUT
+                if number == 0:
+                    return sock
+                raise OSError(number, os.strerror(number))
+            except BaseException:
+                sock.close()
+                raise
+        except OSError as error:
+            failure = error
+    raise failure
+
+
+def _look_up(place: Place, limit: Limit) -> Addresses:
+    """Return the addresses of a host, at least one.
+
+    A lookup cannot be interrupted, so it runs in a thread of its own, which is left alone if it takes too long.
+    """
+    limit.doing = f"look up {place.host}"
+    found: queue.SimpleQueue[Addresses | Exception] = queue.SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            found.put(socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM))
+        except Exception as error:
+            found.put(error)
+
+    threading.Thread(target=look_up, name=f"look up {place.host}", daemon=True).start()
+    while True:
+        with suppress(queue.Empty):
+            answer = found.get(timeout=min(_TICK_SECONDS, limit.left()))
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
