@@ -121,7 +121,7 @@ def _is_ipv6(text: str) -> bool:
     return True
 
 
-def _parse_flag(text: str) -> bool:
+def _parse_switch(text: str) -> bool:
     if text.lower() not in ("true", "false"):
         raise ValueError("neither true nor false; write one of them")
     return text.lower() == "true"
@@ -252,7 +252,7 @@ class HeaderValue(Secret[str]):
 
 
 Text = Annotated[str, AfterValidator(_printable)]
-Flag = Annotated[bool, _from_text(_parse_flag)]
+Switch = Annotated[bool, _from_text(_parse_switch)]
 Interval = Annotated[float, _from_text(parse_duration), _within(0.001, 86400, "from 1ms to 1d")]
 Delay = Annotated[float, _from_text(parse_duration), _within(0, 86400, "from 0s to 1d")]
 Size = Annotated[int, _from_text(parse_size), _within(1, 2**40, "from 1B to 1TiB")]
@@ -281,7 +281,7 @@ class Auth(Section):
 
     password_file: ExistingFile | None = None
     bearer_token_file: ExistingFile | None = None
-    over_plain_http: Flag = False
+    over_plain_http: Switch = False
 
 
 class Tls(Section):
@@ -292,7 +292,7 @@ class Tls(Section):
     key_file: ExistingFile | None = None
     server_name: Text | None = None
     """The name to expect in the coordinator's certificate; None: the host of the URL."""
-    insecure_skip_verify: Flag = False
+    insecure_skip_verify: Switch = False
 
 
 class Cluster(Section):
@@ -420,7 +420,7 @@ def load(path: str | os.PathLike[str], environ: Mapping[str, str], flags: Flags 
     """Return the configuration in the file at *path*; ConfigError with all that is wrong with it."""
     place = os.fspath(path)
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
         reason = (error.strerror or "unreadable").lower()
         raise ConfigError([Problem(place, f"{reason}; name a file that we can read")]) from None
@@ -461,7 +461,7 @@ def from_coordinators(urls: Sequence[str], environ: Mapping[str, str], flags: Fl
         is_named = equals and "://" not in name
         url = rest if is_named else f"{name}{equals}{rest}"
         clusters.append({"name": name if is_named else None, "url": url})
-        if (root := _root(url)) in seen:
+        if (root := _root(url)) in seen and (*loc, "url") not in reader.unfilled:
             reader.found.append(_Found((*loc, "url"), "the URL of an earlier coordinator too; give each once"))
         seen.add(root)
 
@@ -556,12 +556,13 @@ def _compose(text: str, place: str) -> yaml.Node:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
-        # Words in quotes are the file's own, perhaps a password that begins like an alias or a tag.
-        reason = re.sub(r"'(?!<)[^']{2,}'", "…", ", ".join(filter(None, (error.context, error.problem))))
-        problem = Problem(f"{place}{line}", f"not YAML: {reason}; put texts with special characters into quotes")
+        # Words in quotes come from the file: perhaps a password that begins like an alias or a tag.
+        reason = re.sub(r"'[\w!-]{2,}'", "…", ", ".join(filter(None, (error.context, error.problem))))
+        advice = "look at this line and those before it (texts with special characters need quotes)"
+        problem = Problem(f"{place}{line}", f"not YAML: {reason}; {advice}")
     except yaml.reader.ReaderError as error:
-        line = f":{text.count(chr(10), 0, error.position) + 1}"
-        problem = Problem(f"{place}{line}", "a control character, which YAML does not allow; remove it")
+        lines_before = text.count("\n", 0, error.position)
+        problem = Problem(f"{place}:{lines_before + 1}", "a control character, which YAML does not allow; remove it")
     except (ValueError, OverflowError):
         problem = Problem(place, "an escape or a version that YAML cannot have; look for a backslash or %YAML")
     except RecursionError:
@@ -582,16 +583,16 @@ def _build(
         if isinstance(below := raw.get(section) or {}, dict):
             raw = {**raw, section: {**below, key: value}}
     flag_of: dict[_Loc, str] = {FLAGS[flag]: f"--{flag}" for flag in flags}
-
-    def place_of(found: _Found) -> tuple[int, str]:
-        flag = flag_of.get(found.loc[:2])
-        return (0, flag) if flag else locate(found)
-
     config, wrong = _validate(raw)
-    found = [*reader.found, *(each for each in wrong if each.loc not in reader.unfilled)]
-    if config is None or found:
-        ordered = sorted(((*place_of(each), each.message) for each in found), key=lambda each: each[0])
-        raise ConfigError([Problem(place, message) for _, place, message in ordered])
+    located = [(*locate(each), each.message) for each in reader.found]
+    for each in wrong:
+        if given := flag_of.get(each.loc[:2]):
+            located.append((0, given, each.message))
+        elif each.loc not in reader.unfilled:
+            located.append((*locate(each), each.message))
+    if config is None or located:
+        located.sort(key=lambda each: each[0])
+        raise ConfigError([Problem(place, message) for _, place, message in located])
     return config
 
 
@@ -647,7 +648,8 @@ def _explain(error: Mapping[str, Any]) -> _Found:
         near = difflib.get_close_matches(str(loc[-1]), known, 1)
         return _Found(loc, f"unknown key; did you mean {near[0]}?" if near else f"unknown key; use {', '.join(known)}")
     if kind == "literal_error":
-        return _Found(loc, f"not one of those that can be; write {error['ctx']['expected'].replace(chr(39), '')}")
+        values = error["ctx"]["expected"].replace("'", "")
+        return _Found(loc, f"not one of those that can be; write {values}")
     return _Found(loc, _MESSAGES.get(kind, _NOT_TEXT))
 
 

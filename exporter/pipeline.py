@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from exporter.account import completeness
 from exporter.account.cardinality import LONGEST, Labels
-from exporter.account.charge import Charged, charge, gains, histogram_series, loss, outcome_of, owner_series
+from exporter.account.charge import Charged, charge, cumulate, gains, histogram_series, loss, outcome_of, owner_series
 from exporter.account.completeness import Findings, Look, Memory, coordinator_of
 from exporter.account.ledger import Entry, Ledger, Unlisted
 from exporter.account.live import Samples, in_flight
@@ -218,6 +218,7 @@ class Pipeline:
             elif query.id not in book.listed:
                 entry.listed_again[query.id] = after
             entry.appeared += before is None
+        cumulate(entry.gains)
         for query_id, where in self._out_of_sight.items():
             if query_id in book.listed and query_id not in entry.charged:
                 entry.unlisted[query_id] = where

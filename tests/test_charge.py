@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.account.charge import Charged, charge, gains, histogram_series, loss, outcome_of, owner_series
+from exporter.account.charge import Charged, charge, cumulate, gains, histogram_series, loss, outcome_of, owner_series
 from exporter.catalogue import CATALOGUE, HISTOGRAMS, Kind, Series
 from exporter.query import Amounts, Query
 
@@ -27,6 +27,7 @@ def step(before: Charged | None, seen: Query) -> tuple[Charged, Counter[Series]]
     added: Counter[Series] = Counter()
     for series, gain in gains(before, after, seen, seen.error_type, seen.error_name):
         added[series] += gain  # type: ignore[assignment]
+    cumulate(added)  # type: ignore[arg-type]
     return after, added
 
 

@@ -88,6 +88,7 @@ def _due(amounts: Amounts, outcome: str, before: Amounts) -> Amounts:
 def gains(before: Charged | None, after: Charged, query: Query, error_type: str, error_name: str) -> Iterator[Gain]:
     """Yield what the step from *before* to *after* adds to which series; nothing if the two are alike.
 
+    Of a histogram only the lowest bucket is named: `cumulate` does the rest, once for many queries.
     *error_type* and *error_name* are label values, used if the query ended with an error.
     """
     owner = (after.user, after.source)
@@ -114,11 +115,22 @@ _NOTHING = Amounts()
 
 
 def _observation(metric: Metric, outcome: str, value: float) -> Iterator[Gain]:
-    bucket, labels = metric.name + "_bucket", _LE[metric.name]
-    for index in range(bisect_left(_BOUNDS[metric.name], value), len(labels)):
-        yield (bucket, (outcome, labels[index])), 1.0
-    yield (metric.name + "_sum", (outcome,)), value
-    yield (metric.name + "_count", (outcome,)), 1.0
+    name = metric.name
+    yield (name + "_bucket", (outcome, _LE[name][bisect_left(_BOUNDS[name], value)])), 1.0
+    yield (name + "_sum", (outcome,)), value
+    yield (name + "_count", (outcome,)), 1.0
+
+
+def cumulate(totals: dict[Series, float]) -> None:
+    """Make the buckets in *totals* cumulative, once all `gains` are in: an observation is in every bucket above it."""
+    for metric in HISTOGRAMS:
+        for outcome in Outcome:
+            below = 0.0
+            for le in _LE[metric.name]:
+                bucket = (metric.name + "_bucket", (outcome.value, le))
+                below += totals.get(bucket, 0.0)
+                if below:
+                    totals[bucket] = below
 
 
 def loss(charged: Charged) -> tuple[Charged, Gain]:

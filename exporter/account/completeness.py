@@ -13,7 +13,7 @@ counted after the last id that was seen of a day or of a process.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -100,7 +100,7 @@ class Look:
     """As it tells now; empty if it does not."""
     was_listed: Mapping[str, bool]
     """Ids of the list before, and whether they had ended."""
-    listed: Collection[str]
+    listed: Set[str]
     appeared: Iterable[str]
     vanished_ends: Iterable[tuple[str, float]]
     """Ids of the list before that had ended and are gone, with the times of their ends."""
@@ -123,10 +123,11 @@ def look(memory: Memory, at: Look) -> tuple[Memory, Findings]:
     """Return the memory after the list, and what it shows. *memory* itself stays as it is."""
     memory = deepcopy(memory)
     here = {coordinator_of(query_id) for query_id in at.listed}
-    before = {coordinator_of(query_id) for query_id in at.was_listed}
+    unchanged = at.listed == at.was_listed.keys()
+    before = here if unchanged else {coordinator_of(query_id) for query_id in at.was_listed}
     restarted = _restarted(memory, at, here, before)
     missed = _count_ids(memory, at, here, restarted)
-    gap = bool(restarted & before) or _lacks_overlap(at, restarted)
+    gap = bool(restarted & before) or (not unchanged and _lacks_overlap(at, restarted))
     headroom = _retention(memory, at, restarted)
     if at.started is not None and _is_another_start(memory.started, at.started, at.now):
         memory.started = at.started

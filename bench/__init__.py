@@ -1,0 +1,1 @@
+"""What a poll and a scrape cost, as ratios to what plain libraries need for the same in the same run."""

@@ -1,0 +1,8 @@
+"""``python -m bench``: every figure, each beside its baseline of the same run."""
+
+from bench import memory, poll, scrape
+
+if __name__ == "__main__":
+    poll.main()
+    scrape.main()
+    memory.main()

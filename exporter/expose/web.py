@@ -1,0 +1,407 @@
+"""The HTTP side: routes over what is known, and a server of its own thread that no client can hold up.
+
+Every answer is made of what has been published; nothing here asks a coordinator or changes anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import errno
+import hashlib
+import math
+import os
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import NamedTuple
+from urllib.parse import quote
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from exporter import __version__
+from exporter.errors import ExporterError
+from exporter.expose.text import Exposition
+
+_WRITE = 1 << 16  # bytes; a slow reader makes us hold a few of them, a fast one costs a step for each
+_BACKLOG = 512  # connections accepted in one go, by which a limit can be overrun: 768 files in all, of 1024 mostly
+_GRACE = 1.0  # seconds for answers under way when the server stops
+
+_TEXT = "text/plain; version={}; charset=utf-8"
+_OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+_SAME_FOR_OUR_NAMES = ("allow-utf-8", "underscores", "values")  # escaping schemes that leave our names as they are
+
+
+class ListenError(ExporterError):
+    """An address that cannot be listened on: in use, not ours, not allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterStatus:
+    """What the landing page shows of a cluster."""
+
+    name: str
+    url: str
+    """Without user and password."""
+    engine: str
+    """Empty until known; so is the version."""
+    version: str
+    up: bool | None
+    """None until asked for the first time."""
+    last_success: float | None
+    """Unix time of the last good poll."""
+    queries_listed: int | None
+    failure: str
+    """Message of the last failure, empty if the last poll was good."""
+
+
+class Limits(NamedTuple):
+    """What a client may take of a server."""
+
+    request_seconds: float = 10.0
+    """From connecting, or from a later request's first byte, to the end of its head."""
+    answer_seconds: float = 120.0
+    """To take an answer; and then to begin another request."""
+    connections: int = 256
+    """At once; with one more, of those that ask nothing the one whose time is up first is closed."""
+
+
+LIMITS = Limits()
+
+
+def create_app(
+    exposition: Exposition,
+    telemetry_path: str,
+    ready: Callable[[], Sequence[str]],
+    clusters: Callable[[], Sequence[ClusterStatus]],
+) -> Starlette:
+    """Return the application: the exposition, health, readiness, and at ``/`` a landing page if that is free.
+
+    *ready* returns the reasons for not being ready, none once it is. It and *clusters* are called from any thread.
+    """
+
+    def scrape(request: Request) -> Response:
+        openmetrics, content_type = negotiate(",".join(request.headers.getlist("accept")))
+        names = frozenset(filter(None, request.query_params.getlist("name[]"))) or None
+        headers = {"Content-Type": content_type, "Vary": "Accept, Accept-Encoding"}
+        if accepts_gzip(",".join(request.headers.getlist("accept-encoding"))):
+            return _Streamed(exposition.render_gzip(openmetrics, names), {**headers, "Content-Encoding": "gzip"})
+        return _Streamed(exposition.render(openmetrics, names), headers)
+
+    async def healthy(_: Request) -> Response:
+        return PlainTextResponse("healthy\n")
+
+    def readiness(_: Request) -> Response:
+        reasons = [" ".join(reason.split()) for reason in ready()]
+        body = "\n".join([*(reasons or ["ready"]), ""])
+        return PlainTextResponse(body.encode(errors="replace"), 503 if reasons else 200)
+
+    def landing(_: Request) -> Response:
+        page = _landing_page(telemetry_path, clusters(), time.time())
+        return HTMLResponse(page.encode(errors="replace"), headers={"Cache-Control": "no-store"})
+
+    routes = [Route(telemetry_path, scrape), Route("/-/healthy", healthy), Route("/-/ready", readiness)]
+    if telemetry_path != "/":
+        routes.append(Route("/", landing))
+    app = Starlette(routes=routes, middleware=[Middleware(_SecurityHeaders)])
+    app.router.redirect_slashes = False
+    return app
+
+
+def negotiate(accept: str) -> tuple[bool, str]:
+    """Return whether this ``Accept`` gets OpenMetrics, and the Content-Type of the answer.
+
+    Chooses as ``prometheus_client.exposition.choose_encoder``: the first type offered that is ours, whatever its weight
+    (but for 0). It differs where that one promises a version or an escaping that the client made up, or fails.
+    """
+    for kind, values in _offers(accept):
+        version = values.get("version", "")
+        escaping = values.get("escaping", "")
+        escaped = f"; escaping={escaping if escaping in _SAME_FOR_OUR_NAMES else 'underscores'}"
+        if kind == "application/openmetrics-text" and (not version or _is_at_least_1(version)):
+            return True, _OPENMETRICS + (escaped if version else "")
+        if kind == "text/plain" and _is_at_least_1(version):
+            return False, _TEXT.format("1.0.0") + escaped
+    return False, _TEXT.format("0.0.4")
+
+
+def accepts_gzip(accept_encoding: str) -> bool:
+    """Return whether this ``Accept-Encoding`` names gzip, and not to refuse it."""
+    return any(kind in ("gzip", "x-gzip") for kind, _ in _offers(accept_encoding))
+
+
+def _offers(header: str) -> Iterator[tuple[str, dict[str, str]]]:
+    for offer in header.split(","):
+        kind, *parameters = [part.strip() for part in offer.split(";")]
+        values = dict(parameter.split("=", 1) for parameter in parameters if "=" in parameter)
+        if not re.fullmatch(r"0(\.0*)?", values.get("q", "")):
+            yield kind.lower(), values
+
+
+def _is_at_least_1(version: str) -> bool:
+    well_formed = re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,4})*", version)
+    return well_formed is not None and tuple(map(int, version.split("."))) >= (1, 0, 0)
+
+
+class _Streamed(Response):
+    """Chunks of known length, written at the pace of the reader."""
+
+    def __init__(self, chunks: Sequence[bytes], headers: dict[str, str]) -> None:
+        super().__init__(headers={"Content-Length": str(sum(map(len, chunks))), **headers})
+        self._chunks = chunks
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        if scope["method"] != "HEAD":
+            for write in _writes(self._chunks):
+                await send({"type": "http.response.body", "body": write, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _writes(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the same bytes, small chunks joined and large ones cut to less than two _WRITE."""
+    pending: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        for start in range(0, len(chunk), _WRITE):
+            pending.append(chunk[start : start + _WRITE])
+            size += len(pending[-1])
+            if size >= _WRITE:
+                yield b"".join(pending)
+                pending, size = [], 0
+    yield b"".join(pending)
+
+
+class _SecurityHeaders:
+    """Adds to every answer what tells a browser to run and embed nothing."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_SECURITY_HEADERS]
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+_STYLE = """
+:root { color-scheme: light dark; --line: #8884; --soft: #667; --good: #1a7f37; --bad: #c62828; }
+@media (prefers-color-scheme: dark) { :root { --soft: #9aa; --good: #4cc46a; --bad: #ff7b72; } }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2.5rem auto; padding: 0 1.25rem; }
+h1 { font-size: 1.5rem; margin: 0; }
+h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
+small, .soft { color: var(--soft); font-size: .875rem; font-weight: normal; }
+nav a { margin-right: 1.25rem; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; }
+th, td { text-align: left; vertical-align: top; padding: .5rem 1.25rem .5rem 0; border-bottom: 1px solid var(--line); }
+th, td { white-space: nowrap; }
+th { font-size: .875rem; color: var(--soft); }
+.number { text-align: right; font-variant-numeric: tabular-nums; }
+.long { white-space: normal; overflow-wrap: break-word; min-width: 12rem; }
+.up { color: var(--good); }
+.down { color: var(--bad); }
+"""
+_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_SECURITY_HEADERS = [
+    (
+        b"content-security-policy",
+        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'".encode(),
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+]
+
+
+def _landing_page(telemetry_path: str, clusters: Sequence[ClusterStatus], now: float) -> str:
+    rows = "\n".join([_cluster_row(cluster, now) for cluster in clusters])
+    table = f"""<div class="scroll"><table>
+<tr><th>Cluster<th>State<th>Engine<th class="number">Queries listed<th>Last good poll<th>Last failure
+{rows}
+</table></div>"""
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>presto-query-exporter</title>
+<style>{_STYLE}</style>
+<h1>presto-query-exporter <small>{escape(__version__)}</small></h1>
+<p class="soft">Counts every query of Presto and Trino clusters exactly once, per user.</p>
+<nav>
+<a href="{escape(quote(telemetry_path))}">Metrics</a>
+<a href="/-/healthy">Health</a>
+<a href="/-/ready">Readiness</a>
+</nav>
+<h2>Clusters</h2>
+{table if clusters else '<p class="soft">None is configured.</p>'}
+</html>
+"""
+
+
+def _cluster_row(cluster: ClusterStatus, now: float) -> str:
+    style, state = {True: ("up", "up"), False: ("down", "down"), None: ("soft", "not asked yet")}[cluster.up]
+    return (
+        f'<tr><td class="long">{escape(cluster.name)}<br><span class="soft">{escape(cluster.url)}</span>'
+        f'<td class="{style}">{state}'
+        f"<td>{escape(f'{cluster.engine} {cluster.version}'.strip())}"
+        f'<td class="number">{"" if cluster.queries_listed is None else f"{cluster.queries_listed:,}"}'
+        f"<td>{'' if cluster.last_success is None else _ago(cluster.last_success, now)}"
+        f'<td class="long">{escape(cluster.failure)}'
+    )
+
+
+def _ago(then: float, now: float) -> str:
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(then))
+    return f'{stamp}<br><span class="soft">{max(now - then, 0):,.0f} s ago</span>'
+
+
+class Server:
+    """Serves an application on some addresses, from a thread of its own."""
+
+    def __init__(self, app: ASGIApp, listen: Sequence[tuple[str, int]], limits: Limits = LIMITS) -> None:
+        """Take the addresses as (host, port): host "" is every interface, IPv6 and IPv4, and port 0 any free one."""
+        self._listen = listen
+        self._sockets: list[socket.socket] = []
+        self._uvicorn = _Uvicorn(
+            uvicorn.Config(
+                app,
+                loop="asyncio",
+                http=type("_LimitedConnection", (_Connection,), {"limits": limits}),
+                backlog=_BACKLOG,
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                log_level="error",
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                timeout_keep_alive=round(limits.answer_seconds) + 1,
+                timeout_graceful_shutdown=round(_GRACE) + 1,
+            )
+        )
+        self._thread = threading.Thread(target=self._run, name="web", daemon=True)
+        self.addresses: tuple[tuple[str, int], ...] = ()
+        """Once started: what is listened on, as (host, port), in the order given."""
+
+    def start(self) -> None:
+        """Listen on every address and serve from now on. Raises ListenError if one cannot be had; then none is held."""
+        try:
+            for host, port in self._listen:
+                self._sockets.append(_listen(host, port))
+        except ListenError:
+            self._let_go()
+            raise
+        self.addresses = tuple([listening.getsockname()[:2] for listening in self._sockets])
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop listening, give answers under way a second, cut off the rest, and return when all is closed."""
+        self._uvicorn.should_exit = True
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self._uvicorn.run(sockets=self._sockets)
+        finally:  # also when stopped before it had begun, or failed
+            self._let_go()
+
+    def _let_go(self) -> None:
+        for listening in self._sockets:
+            listening.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    place = f"{f'[{host}]' if ':' in host else host}:{port}"
+    try:
+        if host in ("", "::") and socket.has_dualstack_ipv6():
+            try:
+                return socket.create_server(("::", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True)
+            except OSError as error:
+                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):  # IPv6 is built in, but turned off
+                    raise
+        # Of a name's addresses one, IPv4 before IPv6, as the official exporters do.
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, *_, address = min(found, key=lambda one: one[0] != socket.AF_INET)
+        return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+    except OSError as error:
+        number = error.errno or 0
+        reason = os.strerror(number).lower() if number > 0 else error.strerror  # below zero: a name that is not found
+        raise ListenError(f"{place}: cannot listen: {reason}; choose another address or free this one") from error
+
+
+class _Uvicorn(uvicorn.Server):
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close all, as uvicorn does, but do not wait for clients that do not take their answers."""
+        cut_off = asyncio.get_running_loop().call_later(_GRACE, self._cut_off)
+        await super().shutdown(sockets)
+        cut_off.cancel()
+
+    def _cut_off(self) -> None:
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+
+
+class _Connection(H11Protocol):
+    """A connection that nobody can hold for ever: the client's next step always has a deadline."""
+
+    limits: Limits
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._close_at(self.loop.time() + self.limits.request_seconds)
+        if len(self.connections) > self.limits.connections:
+            idle = [other for other in self.connections if isinstance(other, _Connection) and other._is_idle()]
+            min(idle, key=_Connection._closes_at)._close()
+
+    def data_received(self, data: bytes) -> None:
+        before = self.cycle
+        super().data_received(data)
+        now = self.loop.time()
+        if self.cycle is not before:
+            self._close_at(now + self.limits.answer_seconds)
+        elif self._is_idle():  # a request has begun, perhaps long ago: more of it wins no more time
+            self._close_at(min(now + self.limits.request_seconds, self._closes_at()))
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._close_at(self.loop.time() + self.limits.answer_seconds)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._deadline:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _is_idle(self) -> bool:
+        return self._deadline is not None and (self.cycle is None or self.cycle.response_complete)
+
+    def _closes_at(self) -> float:
+        return self._deadline.when() if self._deadline else math.inf
+
+    def _close_at(self, when: float) -> None:
+        if self._deadline:
+            self._deadline.cancel()
+        self._deadline = self.loop.call_at(when, self._close)
+
+    def _close(self) -> None:
+        self._deadline = None
+        self.transport.abort()
