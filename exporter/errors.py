@@ -6,6 +6,7 @@
     ├── ConfigError          the configuration cannot be used: every problem with its place       (exit code 2)
     ├── LedgerUnusableError  the ledger's file cannot be used at all; it has not been touched      (exit code 1)
     ├── LedgerBusyError      a commit did not happen and may succeed later: disk full, file locked
+    ├── ListenError          an address that cannot be listened on                                 (exit code 1)
     ├── DecodeError          a text, record or body that is not what an engine writes
     └── PollError            a poll that gave no list; `result` says of which kind
         ├── PollTimeoutError       timeout
@@ -55,6 +56,10 @@ class LedgerUnusableError(ExporterError):
 
 class LedgerBusyError(ExporterError):
     """A commit did not happen; nothing of it is in the file, and the same commit may succeed later."""
+
+
+class ListenError(ExporterError):
+    """An address that cannot be listened on: in use, not ours, not allowed."""
 
 
 class DecodeError(ExporterError):

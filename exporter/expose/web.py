@@ -31,7 +31,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from exporter import __version__
-from exporter.errors import ExporterError
+from exporter.errors import ListenError
 from exporter.expose.text import Exposition
 
 _WRITE = 1 << 16  # bytes; a slow reader makes us hold a few of them, a fast one costs a step for each
@@ -41,10 +41,6 @@ _GRACE = 1.0  # seconds for answers under way when the server stops
 _TEXT = "text/plain; version={}; charset=utf-8"
 _OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 _SAME_FOR_OUR_NAMES = ("allow-utf-8", "underscores", "values")  # escaping schemes that leave our names as they are
-
-
-class ListenError(ExporterError):
-    """An address that cannot be listened on: in use, not ours, not allowed."""
 
 
 @dataclass(frozen=True, slots=True)
