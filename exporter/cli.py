@@ -80,6 +80,7 @@ def _parameter(name: str) -> str:
 )
 @_flag("web.listen-address", "Where to serve; repeatable.  [default: :9483]", metavar="[HOST]:PORT", multiple=True)
 @_flag("web.telemetry-path", "Path of the metrics.  [default: /metrics]", metavar="PATH")
+@_flag("web.config.file", "TLS and users of our own endpoint: not supported in this release.", metavar="FILE")
 @_flag("ledger.path", "The ledger.  [default: presto-query-exporter.sqlite]", metavar="FILE")
 @_flag("log.level", "debug, info, warn or error.  [default: info]", metavar="LEVEL")
 @_flag("log.format", "logfmt or json.  [default: logfmt]", metavar="FORMAT")

@@ -17,7 +17,8 @@ MODULES = (
     "exporter/account/cardinality.py",
     "exporter/account/live.py",
 )
-TESTS = ("charge", "completeness", "cardinality", "live", "dialect", "info", "query_list", "units", "pipeline", "config")
+TESTS = ("charge", "completeness", "cardinality", "live", "dialect", "info", "query_list", "units", "pipeline")
+TESTS += ("config",)
 
 
 def main() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -152,7 +153,7 @@ def test_a_duration_is_in_every_bucket_from_its_own_on(seconds: float, first: st
 def test_histogram_series_come_with_ascending_buckets_then_sum_and_count() -> None:
     series = list(histogram_series())
     assert len(series) == len(set(series)) == 3 * sum(len(metric.buckets) + 3 for metric in HISTOGRAMS)
-    for (name, labels), (next_name, next_labels) in zip(series, series[1:], strict=False):
+    for (name, labels), (next_name, next_labels) in pairwise(series):
         if name == next_name:
             assert float(labels[1]) < float(next_labels[1])
 
