@@ -22,7 +22,7 @@ from exporter.catalogue import (
     UP,
 )
 from exporter.config import Cluster, Config
-from exporter.errors import LedgerBusyError, PollError
+from exporter.errors import InternalError, LedgerBusyError, PollError
 from exporter.expose.text import Exposition
 from exporter.expose.web import ClusterStatus, Server, create_app
 from exporter.health import Health
@@ -245,6 +245,9 @@ class ClusterRun:
             done = self._failed(error, now)
         except LedgerBusyError as error:  # the pipeline could not even be opened
             done = Done(self.cluster.poll_interval, error)
+        except Exception:
+            _log.exception('cluster "%s": unexpected failure to work up a list; the next poll goes on', self.title)
+            done = self._failed(InternalError("a defect of the exporter; its log has the traceback"), now)
         self._state.note(done.ledger_error)
         self.asked = True
         return done.interval

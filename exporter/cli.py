@@ -21,7 +21,8 @@ import click
 from exporter import __version__, logs
 from exporter.app import App
 from exporter.config import FLAGS, Config, from_coordinators, load, parse
-from exporter.demo.coordinator import Coordinator, serve
+from exporter.demo.coordinator import Coordinator
+from exporter.demo.server import serve
 from exporter.demo.workload import Workload
 from exporter.errors import ConfigError, ExporterError
 

@@ -17,8 +17,7 @@ MODULES = (
     "exporter/account/cardinality.py",
     "exporter/account/live.py",
 )
-TESTS = ("charge", "completeness", "cardinality", "live", "dialect", "info", "query_list", "units", "pipeline")
-TESTS += ("config",)
+TESTS = "charge completeness cardinality live dialect info query_list units pipeline config".split()
 
 
 def main() -> int:

@@ -18,7 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from exporter.demo.coordinator import Coordinator, Fault, Plan, Usage, serve
+from exporter.demo.coordinator import Coordinator, Fault
+from exporter.demo.query import Plan, Usage
+from exporter.demo.server import serve
 from tests.exporter_process import ExporterProcess, wait_until
 from tests.exposition import Samples
 

@@ -17,7 +17,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from exporter.demo.coordinator import ERRORS, Coordinator, Plan, Usage
+from exporter.demo.coordinator import Coordinator
+from exporter.demo.query import ERRORS, Plan, Usage
 from exporter.dialect import TRINO, dialect_of
 
 _SLOTS = 7

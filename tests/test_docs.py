@@ -1,0 +1,67 @@
+"""What the documents say is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from exporter.catalogue import CATALOGUE, Kind
+from exporter.cli import cli
+from exporter.config import parse
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FENCED = dict.fromkeys(("yaml", "sh"), "")
+for kind, text in re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL):
+    FENCED[kind] = FENCED.get(kind, "") + text
+
+
+def sample_names() -> set[str]:
+    names = {metric.name for metric in CATALOGUE}
+    for metric in CATALOGUE:
+        if metric.kind is Kind.HISTOGRAM:
+            names |= {metric.name + part for part in ("_bucket", "_sum", "_count")}
+    return names
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_metric_that_is_named_exists(document: Path) -> None:
+    named = set(re.findall(r"\bpresto_[a-z_]+[a-z]\b", document.read_text("utf-8"))) - {"presto_user"}
+    assert named <= sample_names()
+
+
+def test_every_metric_has_a_help_text_and_a_unit_or_is_a_count() -> None:
+    for metric in CATALOGUE:
+        assert metric.help.endswith((".", ").")) and len(metric.help) > 20
+        assert (metric.kind is Kind.COUNTER) == metric.name.endswith("_total")
+        assert metric.name == metric.name.lower() and ":" not in metric.name
+
+
+def test_every_make_target_that_is_named_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    assert set(re.findall(r"\bmake ([a-z]+)", README)) <= targets
+
+
+def test_every_flag_that_is_named_exists() -> None:
+    shown = CliRunner().invoke(cli, ["run", "--help"]).output
+    flags = set(re.findall(r"--[a-z][a-z.-]+[a-z]", README))
+    assert flags and all(flag in shown for flag in flags)
+    for variable in re.findall(r"PRESTO_EXPORTER_[A-Z_]+", README):
+        assert variable in re.sub(r"\s+", " ", shown)
+
+
+def test_the_configuration_shown_is_one(tmp_path: Path) -> None:
+    secret = tmp_path / "presto"
+    secret.write_text("x")
+    config = parse(FENCED["yaml"].replace("/run/secrets/presto", str(secret)), {})
+    assert [cluster.name for cluster in config.clusters] == ["adhoc", "etl"]
+
+
+def test_links_lead_somewhere() -> None:
+    for document in DOCUMENTS:
+        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text("utf-8")):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
