@@ -17,7 +17,8 @@ MODULES = (
     "exporter/account/cardinality.py",
     "exporter/account/live.py",
 )
-TESTS = "charge completeness cardinality live dialect info query_list units pipeline config".split()
+TESTS = ["cardinality", "charge", "completeness", "config", "dialect", "info", "live", "pipeline", "query_list"]
+TESTS += ["units"]
 
 
 def main() -> int:
