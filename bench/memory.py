@@ -83,6 +83,39 @@ def _run(queries: int, users: int) -> Memory:
         return Memory(_resident(), _peak(), series, size)
 
 
+def measure_month(
+    days: int = 30, polls_a_day: int = 96, new_a_poll: int = 100, listed: int = 1_000
+) -> list[tuple[int, int]]:
+    """Return resident memory and the ledger's size, in bytes, at the end of each day of a month of polls.
+
+    Each poll lists the newest *listed* queries, *new_a_poll* of them for the first time, of 300 users; every day the
+    coordinator restarts.
+    """
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_run_month, (days, polls_a_day, new_a_poll, listed))
+
+
+def _run_month(days: int, polls_a_day: int, new_a_poll: int, listed: int) -> list[tuple[int, int]]:
+    exposition = Exposition(CATALOGUE)
+    ends = []
+    with tempfile.TemporaryDirectory() as folder:
+        ledger = Ledger(Path(folder) / "ledger.sqlite")
+        limits = {"user": 1000, "source": 50, "error_name": 200}
+        now = time.time()
+        pipeline = Pipeline("bench", "http://bench", 15.0, Policy((), limits, 60.0), ledger, exposition, now)
+        for day in range(days):
+            for poll in range(polls_a_day):
+                first = max(0, poll * new_a_poll - listed)
+                rows = [row(number, 300, "x" * 100) for number in range(first, (poll + 1) * new_a_poll)]
+                body = f"[{','.join(rows)}]".replace("_aaaaa", f"_a{day:04d}").encode()
+                now += 86_400 / polls_a_day
+                pipeline.polled(Answer(body, None, 0.0, now), now)
+                exposition.render_gzip(openmetrics=False)
+            ends.append((_resident(), ledger.size_bytes()))
+        ledger.close()
+    return ends
+
+
 def _resident() -> int:
     if sys.platform == "linux":
         return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
@@ -100,6 +133,11 @@ def main() -> None:
     print(f"memory with 60,000 listed queries ({memory.list_bytes / 1e6:.0f} MB) and {memory.series:,} series")
     print(f"  at rest                         {memory.at_rest / 1e6:8.0f} MB")
     print(f"  peak, a list in                 {memory.peak / 1e6:8.0f} MB")
+    days = measure_month()
+    print("a simulated month of 10,000 queries a day, with a restart of the coordinator every day")
+    for day in (2, 10, 20, 30):
+        resident, ledger = days[day - 1]
+        print(f"  end of day {day:2}      {resident / 1e6:8.1f} MB resident, ledger {ledger / 1e6:6.1f} MB")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,9 @@ import requests
 
 from exporter.account.ledger import Ledger
 from exporter.catalogue import CATALOGUE
-from exporter.demo.coordinator import Coordinator, Plan, Usage, serve
+from exporter.demo.coordinator import Coordinator
+from exporter.demo.query import Plan, Usage
+from exporter.demo.server import serve
 from exporter.expose.text import Exposition
 from exporter.ingest import coordinator as ingest
 from exporter.ingest.auth import UserOnly
