@@ -58,8 +58,8 @@ class App:
 
     def start(self) -> None:
         """Serve, and poll every cluster. Raises ListenError; then stop() still has to be called."""
-        self.server.start()
         self._clusters = [self._run(cluster) for cluster in self._config.clusters]
+        self.server.start()  # after the counters are shown: the first scrape of a new process misses none
         for run in self._clusters:
             run.start()
 
@@ -100,7 +100,9 @@ class App:
         self._exposition.replace("", gauges)
 
     def _run(self, cluster: Cluster) -> ClusterRun:
-        return ClusterRun(cluster, _policy(self._config), self._names, self._state, self._exposition)
+        run = ClusterRun(cluster, _policy(self._config), self._names, self._state, self._exposition)
+        run.open()
+        return run
 
     def _not_ready(self) -> Sequence[str]:
         return [f'cluster "{run.title}": not asked yet' for run in self._clusters if not run.asked]
@@ -191,14 +193,17 @@ class ClusterRun:
         """What to call the cluster: its name, or its address while the name is not known."""
         return self._pipeline.name if self._pipeline else self.cluster.name or self._place
 
-    def start(self) -> None:
-        """Start polling; show the counters at once if the cluster is known by name or from before."""
+    def open(self) -> None:
+        """Show the counters that the ledger has, if the cluster is known by name or from before."""
         try:
             name = self.cluster.name or self._state.ledger.name_at(self.cluster.url)
             if name:
                 self._open(name)
         except LedgerBusyError as error:
             self._state.note(error)
+
+    def start(self) -> None:
+        """Start polling."""
         self._poller.start()
 
     def stop(self) -> None:

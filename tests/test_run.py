@@ -22,7 +22,7 @@ from exporter.demo.coordinator import Coordinator, Fault
 from exporter.demo.query import Plan, Usage
 from exporter.demo.server import serve
 from tests.exporter_process import ExporterProcess, wait_until
-from tests.exposition import Samples
+from tests.exposition import Labels, Samples
 
 KILLS = int(os.environ.get("KILLS", "12"))
 
@@ -87,16 +87,19 @@ def busy(coordinator: Coordinator) -> Iterator[None]:
 def test_killed_at_random_moments_it_counts_the_truth_and_no_counter_falls(tmp_path: Path) -> None:
     rng = random.Random(11)
     coordinator = Coordinator(min_expire_age=3600.0)
-    highest: dict[object, float] = {}
+    highest: dict[tuple[str, Labels], float] = {}
     with serve(coordinator) as server:
         exporter = ExporterProcess(tmp_path, config(server.url, tmp_path))
 
         def watch(until: float) -> None:
             while time.monotonic() < until:
-                for key, value in (exporter.try_scrape() or {}).items():
-                    if key[0].startswith("presto_") and key[0].endswith(("_total", "_count", "_bucket")):
-                        assert value >= highest.get(key, 0.0), f"{key} fell from {highest[key]} to {value}"
-                        highest[key] = value
+                samples = exporter.try_scrape()
+                if samples is not None:
+                    assert highest.keys() <= samples.keys(), "counters that were shown are shown no more"
+                    for key, value in samples.items():
+                        if key[0].startswith("presto_") and key[0].endswith(("_total", "_count", "_bucket")):
+                            assert value >= highest.get(key, 0.0), f"{key} fell from {highest[key]} to {value}"
+                            highest[key] = value
                 time.sleep(0.01)
 
         with busy(coordinator):
