@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from exporter.query import Outcome
+from tests.engines.assembly import ENGINES
 from tests.engines.exposition import Scrape, Series, fallen
 from tests.engines.truth import (
     FINISHED,
@@ -27,6 +28,8 @@ from tests.engines.truth import (
     queries,
     unlike,
 )
+from tests.engines.verdict import Life, verdicts
+from tests.engines.workload import CUT_OFF
 
 DATA = Path(__file__).parent / "data"
 RECORDED = sorted(path.parent.name for path in DATA.glob("*/poll2.json.gz"))
@@ -205,3 +208,83 @@ def test_counters_that_fall_or_vanish_are_found(
     series = Series(name, ())
     now = {} if after is None else {series: after}
     assert bool(fallen({series: 5.0}, now, same_process)) == falls
+
+
+_HEALTHY = """\
+# TYPE presto_user_queries counter
+presto_user_queries_total{user="alice",source="cli",outcome="finished"} %(finished)s
+presto_user_queries_total{user="alice",source="cli",outcome="failed"} %(failed)s
+presto_user_queries_total{user="bob",source="cut-off",outcome="failed"} 0
+# TYPE presto_user_query_errors counter
+presto_user_query_errors_total{user="alice",source="cli",outcome="failed",error_type="USER_ERROR",\
+error_name="SYNTAX_ERROR"} %(failed)s
+# TYPE presto_user_queries_lost counter
+presto_user_queries_lost_total{user="bob",source="cut-off"} %(lost)s
+# TYPE presto_user_query_cpu_seconds counter
+presto_user_query_cpu_seconds_total{user="alice",source="cli"} %(cpu)s
+# TYPE presto_user_query_failed_cpu_seconds counter
+presto_user_query_failed_cpu_seconds_total{user="alice",source="cli"} 90
+# TYPE presto_user_query_input_bytes counter
+presto_user_query_input_bytes_total{user="alice",source="cli"} 4096
+# TYPE presto_user_query_input_rows counter
+presto_user_query_input_rows_total{user="alice",source="cli"} %(rows)s
+# TYPE presto_user_query_memory_byte_seconds counter
+presto_user_query_memory_byte_seconds_total{user="alice",source="cli"} 6
+# TYPE presto_user_query_queued_seconds counter
+presto_user_query_queued_seconds_total{user="alice",source="cli"} 1
+# TYPE presto_user_query_elapsed_seconds counter
+presto_user_query_elapsed_seconds_total{user="alice",source="cli"} 5
+# TYPE presto_query_duration_seconds histogram
+presto_query_duration_seconds_count{outcome="finished"} %(finished)s
+presto_query_duration_seconds_count{outcome="failed"} %(failed)s
+# TYPE presto_fingerprint_queries counter
+presto_fingerprint_queries_total{fingerprint="f",outcome="finished"} %(finished)s
+presto_fingerprint_queries_total{fingerprint="f",outcome="failed"} %(failed)s
+# TYPE presto_exporter_poll_gaps counter
+presto_exporter_poll_gaps_total 1
+# TYPE presto_exporter_queries_missed counter
+presto_exporter_queries_missed_total %(missed)s
+# TYPE presto_coordinator_info gauge
+presto_coordinator_info{engine="prestosql",version="338",environment="engines"} 1
+# TYPE presto_up gauge
+presto_up 1
+# TYPE presto_exporter_visible_users gauge
+presto_exporter_visible_users 1
+# TYPE presto_exporter_queries_listed gauge
+presto_exporter_queries_listed 1
+"""
+
+
+def bad_verdicts(**changed: float) -> list[str]:
+    """Return what does not hold after two lives of a server, a query in each and one cut off, if /metrics says this."""
+    said = {"finished": 1, "failed": 1, "lost": 1, "missed": 0, "cpu": 180, "rows": 50, **changed}
+    first = Life([sent("q1", FINISHED)], [row("q1")], 1, 0, Scrape(_HEALTHY % {**said, "failed": 0}))
+    second = Life([sent("q2", SYNTAX)], [row("q2", "FAILED")], 1, 1, Scrape(_HEALTHY % said))
+    cut_off = [Sent("q3", "bob", CUT_OFF, "SELECT 1", Fate.CUT_OFF)]
+    return [property_ for property_, problems in verdicts(ENGINES["prestosql-338"], first, second, cut_off) if problems]
+
+
+def test_what_agrees_is_found_good() -> None:
+    assert bad_verdicts() == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "property_"),
+    [
+        ({"finished": 2}, "queries: 2 of 1 users"),
+        ({"failed": 0}, "errors: 1 of 1 names"),
+        ({"finished": 2}, "the server's own counters (first)"),
+        ({"failed": 2}, "the server's own counters (second)"),
+        ({"lost": 0}, "of 1 queries on their way at the stop, 0 ended or lost"),
+        ({"lost": 2}, "of 1 queries on their way at the stop, 2 ended or lost"),
+        ({"missed": 1}, "missed: the 0 never followed"),
+        ({"cpu": 181}, "cpu seconds: 180"),
+        ({"rows": 49}, "input rows: at least 50"),
+    ],
+)
+def test_each_disagreement_is_found(changed: dict[str, float], property_: str) -> None:
+    assert any(found.startswith(property_) for found in bad_verdicts(**changed))
+
+
+def test_rows_that_an_engine_took_back_may_stay_charged() -> None:
+    assert bad_verdicts(rows=100) == []
