@@ -182,9 +182,11 @@ def test_a_full_disk_is_told_and_made_up_for(tmp_path: Path) -> None:
         unlimited = resource.prlimit(exporter.process.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
         for number in range(200):
             coordinator.submit(f"user{number}", plan=Plan(running=0.0))
-        wait_until(lambda: exporter.scrape().get("presto_exporter_ledger_up") == 0.0, "the trouble to be told")
+        wait_until(
+            lambda: exporter.scrape().get("presto_exporter_queries_listed", presto_cluster="test") == 200.0, "the list"
+        )
+        assert exporter.scrape().get("presto_exporter_ledger_up") == 0.0
         assert queries(exporter.scrape()) == {}
-        assert exporter.scrape().get("presto_exporter_queries_listed", presto_cluster="test") == 200.0
         resource.prlimit(exporter.process.pid, resource.RLIMIT_FSIZE, unlimited)
         wait_until(lambda: queries(exporter.scrape()) == truth(coordinator), "the truth")
         assert exporter.scrape().get("presto_exporter_ledger_up") == 1.0
