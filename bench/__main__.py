@@ -1,8 +1,9 @@
 """``python -m bench``: every figure, each beside its baseline of the same run."""
 
-from bench import memory, poll, scrape
+from bench import fingerprints, memory, poll, scrape
 
 if __name__ == "__main__":
     poll.main()
     scrape.main()
+    fingerprints.main()
     memory.main()

@@ -18,7 +18,7 @@ from exporter.account.ledger import Ledger
 from exporter.catalogue import CATALOGUE
 from exporter.expose.text import Exposition
 from exporter.ingest.coordinator import Answer
-from exporter.pipeline import Pipeline, Policy
+from exporter.pipeline import Pipeline, Policy, Statements
 
 
 class Memory(NamedTuple):
@@ -65,8 +65,17 @@ def _run(queries: int, users: int) -> Memory:
     exposition = Exposition(CATALOGUE)
     with tempfile.TemporaryDirectory() as folder:
         ledger = Ledger(Path(folder) / "ledger.sqlite")
-        limits = {"user": 1000, "source": 50, "error_name": 200}
-        pipeline = Pipeline("bench", "http://bench", 15.0, Policy((), limits, 0.0), ledger, exposition, time.time())
+        limits = {"user": 1000, "source": 50, "error_name": 200, "fingerprint": 500}
+        pipeline = Pipeline(
+            "bench",
+            "http://bench",
+            15.0,
+            Policy((), limits, 0.0),
+            ledger,
+            exposition,
+            Statements(exposition, 120),
+            time.time(),
+        )
         size = 0
         for _ in range(3):
             body = bytearray(b"[")
@@ -100,9 +109,18 @@ def _run_month(days: int, polls_a_day: int, new_a_poll: int, listed: int) -> lis
     ends = []
     with tempfile.TemporaryDirectory() as folder:
         ledger = Ledger(Path(folder) / "ledger.sqlite")
-        limits = {"user": 1000, "source": 50, "error_name": 200}
+        limits = {"user": 1000, "source": 50, "error_name": 200, "fingerprint": 500}
         now = time.time()
-        pipeline = Pipeline("bench", "http://bench", 15.0, Policy((), limits, 60.0), ledger, exposition, now)
+        pipeline = Pipeline(
+            "bench",
+            "http://bench",
+            15.0,
+            Policy((), limits, 60.0),
+            ledger,
+            exposition,
+            Statements(exposition, 120),
+            now,
+        )
         for day in range(days):
             for poll in range(polls_a_day):
                 first = max(0, poll * new_a_poll - listed)

@@ -20,10 +20,10 @@ from exporter.demo.server import serve
 from exporter.expose.text import Exposition
 from exporter.ingest import coordinator as ingest
 from exporter.ingest.auth import UserOnly
-from exporter.pipeline import Pipeline, Policy
+from exporter.pipeline import Pipeline, Policy, Statements
 
 ERRORS = ("", "", "", "", "", "", "SYNTAX_ERROR", "TABLE_NOT_FOUND", "USER_CANCELED", "EXCEEDED_TIME_LIMIT")
-LIMITS = {"user": 1000, "source": 50, "error_name": 200}
+LIMITS = {"user": 1000, "source": 50, "error_name": 200, "fingerprint": 500}
 
 
 class Costs(NamedTuple):
@@ -41,12 +41,18 @@ class Costs(NamedTuple):
 
 
 def populate(coordinator: Coordinator, queries: int, seed: int = 3, text_bytes: int = 700) -> None:
-    """Fill a coordinator's list with ended queries of 300 users and 12 tools, with texts of some length."""
+    """Fill a coordinator's list with ended queries of 300 users and 12 tools.
+
+    Their texts are of 500 patterns with new literals each time, some patterns far more frequent than others.
+    """
     chance = random.Random(seed)
     words = [f"column_{number}" for number in range(500)]
+    patterns = [", ".join(chance.choices(words, k=text_bytes // 12)) for _ in range(500)]
+    weights = [1 / (rank + 1) for rank in range(len(patterns))]
     now = coordinator.now()
-    for _ in range(queries):
-        sql = "SELECT " + ", ".join(chance.choices(words, k=text_bytes // 12)) + f" FROM t WHERE k = {chance.random()}"
+    for pattern in chance.choices(patterns, weights, k=queries):
+        day = f"DATE '2026-0{chance.randrange(1, 9)}-01'"
+        sql = f"SELECT {pattern} FROM t WHERE k IN ({chance.random()}, 7) AND day = {day}"
         plan = Plan(
             running=chance.random() * 100,
             error=chance.choice(ERRORS),
@@ -76,7 +82,10 @@ def measure(queries: int = 10_000, rounds: int = 5) -> Costs:
         def pipeline(round_: int) -> Pipeline:
             ledger = Ledger(Path(folder) / f"{round_}.sqlite")
             policy = Policy(frozenset({"USER_CANCELED"}), LIMITS, 60.0)
-            return Pipeline("bench", server.url, 15.0, policy, ledger, Exposition(CATALOGUE), time.time())
+            exposition = Exposition(CATALOGUE)
+            return Pipeline(
+                "bench", server.url, 15.0, policy, ledger, exposition, Statements(exposition, 120), time.time()
+            )
 
         def poll(into: Pipeline) -> Callable[[], None]:
             def run() -> None:

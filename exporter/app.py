@@ -30,7 +30,7 @@ from exporter.ingest.auth import Auth, Basic, Bearer, UserOnly
 from exporter.ingest.connection import Tls
 from exporter.ingest.coordinator import Answer, Coordinator
 from exporter.ingest.poller import Poller
-from exporter.pipeline import Done, Pipeline, Policy, told
+from exporter.pipeline import Done, Pipeline, Policy, Statements, told
 
 STOP_SECONDS = 5.0
 """How long a stop waits for a poll that is being committed."""
@@ -47,6 +47,7 @@ class App:
         self._ledger = Ledger(config.ledger.path)
         self._exposition = Exposition(CATALOGUE)
         self._state = LedgerState(self._ledger, self._exposition)
+        self._statements = Statements(self._exposition, config.fingerprints.statement_label_length)
         self._names = Names()
         self._clusters: list[ClusterRun] = []
         self.server = Server(
@@ -100,7 +101,7 @@ class App:
         self._exposition.replace("", gauges)
 
     def _run(self, cluster: Cluster) -> ClusterRun:
-        run = ClusterRun(cluster, _policy(self._config), self._names, self._state, self._exposition)
+        run = ClusterRun(cluster, _policy(self._config), self._names, self._state, self._exposition, self._statements)
         run.open()
         return run
 
@@ -165,7 +166,13 @@ class ClusterRun:
     """One cluster while it is polled: its coordinator, its poller, and the pipeline once its name is known."""
 
     def __init__(
-        self, cluster: Cluster, policy: Policy, names: Names, state: LedgerState, exposition: Exposition
+        self,
+        cluster: Cluster,
+        policy: Policy,
+        names: Names,
+        state: LedgerState,
+        exposition: Exposition,
+        statements: Statements,
     ) -> None:
         self.cluster = cluster
         self.asked = False
@@ -174,6 +181,7 @@ class ClusterRun:
         self._names = names
         self._state = state
         self._exposition = exposition
+        self._statements = statements
         self._pipeline: Pipeline | None = None
         self._failing_since: float | None = None
         self._failure = ""
@@ -288,6 +296,7 @@ class ClusterRun:
                 self._policy,
                 self._state.ledger,
                 self._exposition,
+                self._statements,
                 time.time(),
             )
         except BaseException:
@@ -317,8 +326,10 @@ def _policy(config: Config) -> Policy:
         "user": labels.user.max_values,
         "source": labels.source.max_values,
         "error_name": labels.error_name.max_values,
+        "fingerprint": config.fingerprints.max_series,
     }
-    return Policy(frozenset(config.outcomes.canceled), limits, config.new_series_delay)
+    canceled = frozenset(config.outcomes.canceled)
+    return Policy(canceled, limits, config.new_series_delay, config.fingerprints.admit_after)
 
 
 def _auth(cluster: Cluster) -> Auth:

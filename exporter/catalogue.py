@@ -128,6 +128,40 @@ USER_AMOUNTS = (
         amount="elapsed_seconds",
     ),
 )
+FINGERPRINT = "fingerprint"
+FINGERPRINT_QUERIES = _counter(
+    "presto_fingerprint_queries_total",
+    "Queries that ended, each counted once, by the fingerprint of their statement (`other`: none of its own).",
+    FINGERPRINT,
+    OUTCOME,
+)
+FINGERPRINT_AMOUNTS = (
+    _counter(
+        "presto_fingerprint_cpu_seconds_total",
+        "CPU time of queries, growing while they run (queryStats.totalCpuTime).",
+        FINGERPRINT,
+        amount="cpu_seconds",
+    ),
+    _counter(
+        "presto_fingerprint_failed_cpu_seconds_total",
+        "CPU time spent in vain: of queries that then failed or were canceled, and of failed attempts inside finished "
+        "ones.",
+        FINGERPRINT,
+        amount="failed_cpu_seconds",
+    ),
+    _counter(
+        "presto_fingerprint_input_bytes_total",
+        "Bytes read from storage (queryStats.physicalInputDataSize; PrestoDB: rawInputDataSize).",
+        FINGERPRINT,
+        amount="input_bytes",
+    ),
+    _counter(
+        "presto_fingerprint_elapsed_seconds_total",
+        "Time of ended queries from creation to end (queryStats.endTime - createTime).",
+        FINGERPRINT,
+        amount="elapsed_seconds",
+    ),
+)
 QUERY_DURATION = _histogram("presto_query_duration_seconds", "Time of ended queries from creation to end.", _SECONDS)
 QUERY_QUEUED = _histogram("presto_query_queued_seconds", "Time that ended queries spent in the queue.", _SECONDS)
 QUERY_PEAK_MEMORY = _histogram(
@@ -136,6 +170,13 @@ QUERY_PEAK_MEMORY = _histogram(
     _BYTES,
 )
 
+FINGERPRINT_INFO = _own_gauge(
+    "presto_fingerprint_info",
+    "What a fingerprint stands for: statement is the template, cut; it holds no literal.",
+    FINGERPRINT,
+    "query_type",
+    "statement",
+)
 IN_FLIGHT = _gauge(
     "presto_user_queries_in_flight", "Queries listed now that have not ended, by state.", "user", "source", "state"
 )
@@ -212,6 +253,7 @@ RELOAD_TIMESTAMP = _own_gauge(
 )
 
 USER_COUNTERS = (USER_QUERIES, USER_ERRORS, USER_LOST, *USER_AMOUNTS)
+FINGERPRINT_COUNTERS = (FINGERPRINT_QUERIES, *FINGERPRINT_AMOUNTS)
 HISTOGRAMS = (QUERY_DURATION, QUERY_QUEUED, QUERY_PEAK_MEMORY)
 OWN_COUNTERS = (POLLS, RECORDS_REJECTED, QUERIES_MISSED, POLL_GAPS, LABEL_OVERFLOW)
 LIVE_GAUGES = (IN_FLIGHT, IN_FLIGHT_MEMORY, OLDEST_IN_FLIGHT)
@@ -220,6 +262,8 @@ CATALOGUE = (
     *USER_COUNTERS,
     *HISTOGRAMS,
     *LIVE_GAUGES,
+    *FINGERPRINT_COUNTERS,
+    FINGERPRINT_INFO,
     UP,
     COORDINATOR_INFO,
     COORDINATOR_START,

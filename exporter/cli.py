@@ -25,6 +25,8 @@ from exporter.demo.coordinator import Coordinator
 from exporter.demo.server import serve
 from exporter.demo.workload import Workload
 from exporter.errors import ConfigError, ExporterError
+from exporter.fingerprint.fingerprint import Fingerprinter
+from exporter.fingerprint.jsonl import answer
 
 _log = logging.getLogger(__name__)
 
@@ -147,6 +149,34 @@ def demo(web_listen_address: str, version: str, seed: int) -> None:
         finally:
             ended.set()
             driver.join()
+
+
+@cli.command()
+@click.option("--jsonl", is_flag=True, help="Each line is an object with sql, and perhaps prepared and truncated.")
+def fingerprint(jsonl: bool) -> None:
+    """Read a statement and write its template and its fingerprint.
+
+    With --jsonl, read and answer line by line, as JSON: a filter for a pipe.
+    """
+    fingerprinter = Fingerprinter()
+    try:
+        if not jsonl:
+            found = fingerprinter.of(sys.stdin.buffer.read().decode("utf-8"))
+            _write(f"{found.template}\n{found.id}\n")
+            return
+        while line := sys.stdin.buffer.readline():
+            _write(answer(line.decode("utf-8", "surrogateescape"), fingerprinter) + "\n")
+    except UnicodeDecodeError:
+        raise ExporterError("standard input: not UTF-8; convert it, or use --jsonl") from None
+    except BrokenPipeError:
+        sys.stdout = None  # whoever read the answers has enough: nothing is left to flush
+    except OSError as error:
+        raise ExporterError(f"standard input: {error.strerror}; give it a text") from None
+
+
+def _write(text: str) -> None:
+    sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+    sys.stdout.buffer.flush()
 
 
 _DEMO_CONFIG = """

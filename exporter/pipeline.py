@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 from exporter.account import completeness
-from exporter.account.cardinality import LONGEST, Labels
-from exporter.account.charge import Charged, charge, cumulate, gains, histogram_series, loss, outcome_of, owner_series
+from exporter.account.cardinality import LONGEST, OTHER, Candidates, Labels
+from exporter.account.charge import (
+    Charged,
+    charge,
+    cumulate,
+    fingerprint_series,
+    gains,
+    histogram_series,
+    loss,
+    outcome_of,
+    owner_series,
+)
 from exporter.account.completeness import Findings, Look, Memory, coordinator_of
-from exporter.account.ledger import Entry, Ledger, Unlisted
+from exporter.account.ledger import Entry, Ledger, Statement, Unlisted
 from exporter.account.live import Samples, in_flight
 from exporter.catalogue import (
+    FINGERPRINT_INFO,
+    FINGERPRINT_QUERIES,
     LABEL_OVERFLOW,
     LIVE_GAUGES,
     POLL_GAPS,
@@ -27,6 +40,7 @@ from exporter.decode.info import Info, decode_info
 from exporter.decode.query_list import REJECTED_REASONS, QueryList, Rejected, decode_query_list
 from exporter.dialect import dialect_of
 from exporter.errors import POLL_RESULTS, DecodeError, LedgerBusyError, PollError
+from exporter.fingerprint.fingerprint import Fingerprint, Fingerprinter
 from exporter.health import Health
 from exporter.ingest.coordinator import Answer
 from exporter.query import Outcome, Query
@@ -53,9 +67,39 @@ class Policy(NamedTuple):
     canceled: Collection[str]
     """Names of errors that mean canceled, not failed."""
     limits: Mapping[str, int]
-    """Places of the labels user, source and error_name."""
+    """Places of the labels user, source, error_name and fingerprint."""
     delay: float
     """Seconds for which a new series shows 0."""
+    admit_after: int = 3
+    """Queries of a fingerprint before it gets series of its own."""
+
+
+class Statements:
+    """What the fingerprints that have series stand for, over all clusters. Safe for several threads."""
+
+    def __init__(self, publisher: Publisher, longest: int) -> None:
+        """*longest*: characters of the label statement; 0 leaves it empty."""
+        self._publisher = publisher
+        self._longest = longest
+        self._samples: dict[str, tuple[tuple[str, ...], float]] = {}
+        self._mutex = threading.Lock()
+
+    def add(self, statements: Mapping[str, Statement]) -> None:
+        """Show what these fingerprints stand for, too."""
+        if statements:
+            with self._mutex:
+                for fingerprint, (query_type, template) in statements.items():
+                    self._samples[fingerprint] = ((fingerprint, query_type, shorten(template, self._longest)), 1.0)
+                self._publisher.replace("", {FINGERPRINT_INFO.name: list(self._samples.values())})
+
+
+def shorten(template: str, longest: int) -> str:
+    """Return *template* on one line, cut at a word where it has more than *longest* characters."""
+    line = " ".join(template.split())
+    if len(line) <= longest:
+        return line
+    words = line[:longest].rpartition(" ")[0] or line[: max(0, longest - 1)]
+    return f"{words}…" if longest else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +123,7 @@ class Pipeline:
         policy: Policy,
         ledger: Ledger,
         publisher: Publisher,
+        statements: Statements,
         now: float,
     ) -> None:
         """Take up the cluster where the ledger left it, and show its counters. Raises LedgerBusyError."""
@@ -88,6 +133,9 @@ class Pipeline:
         self._ledger = ledger
         self._publisher = publisher
         self._policy = policy
+        self._statements = statements
+        self._fingerprinter = Fingerprinter()
+        self._candidates = Candidates(policy.admit_after)
         self._book = ledger.open_book(name, url)
         self._labels = Labels(
             {**policy.limits, "error_type": ERROR_TYPES},
@@ -101,7 +149,8 @@ class Pipeline:
         self._was_listed = {query_id: bool(charged.outcome) for query_id, charged in self._book.listed.items()}
         self._ends: dict[str, float] = {}
         # What the next commit has to bring; grows only while the ledger takes none.
-        self._uncommitted: dict[str, Query] = {}
+        self._uncommitted: dict[str, tuple[Query, Fingerprint]] = {}
+        self._admitted: dict[str, Statement] = {}
         self._out_of_sight: dict[str, Unlisted] = {}
         self._restarted: set[str] = set()
         self._counts: dict[Series, float] = {}
@@ -119,6 +168,7 @@ class Pipeline:
             new = dict.fromkeys((one for one in series if one not in totals), 0.0)
             if new:
                 self._ledger.commit(self._book, self._entry(gains=new), now, delay)
+        self._statements.add(self._book.statements)
         self._show((series, total.value if total.shown else 0.0) for series, total in totals.items())
         self._publish_health(Health(label_counts=self._labels.counts(), label_limits=self._labels.limits))
 
@@ -183,10 +233,11 @@ class Pipeline:
     def _take(self, query_list: QueryList, listed: Mapping[str, Query]) -> None:
         """Note what is to be committed."""
         self._rows = query_list.rows
-        for query in query_list.fresh:
+        for query, text in zip(query_list.fresh, query_list.texts, strict=True):
             seen = self._uncommitted.get(query.id)
-            if seen is None or query.is_terminal or not seen.is_terminal:
-                self._uncommitted[query.id] = query
+            if seen is None or query.is_terminal or not seen[0].is_terminal:
+                truncated = query.error_name == "QUERY_TEXT_TOO_LARGE"
+                self._uncommitted[query.id] = (query, self._fingerprinter.of(text.sql, text.prepared, truncated))
             self._out_of_sight.pop(query.id, None)
         for query_id in self._was_listed.keys() - listed.keys():
             self._out_of_sight[query_id] = Unlisted(self._listed_at or 0.0, self._lists)
@@ -209,9 +260,9 @@ class Pipeline:
         book = self._book
         entry = self._entry()
         known = self._known(self._uncommitted)
-        for query in self._uncommitted.values():
+        for query, fingerprint in self._uncommitted.values():
             before = known.get(query.id)
-            after = self._charge(before, query, entry.gains)
+            after = self._charge(before, query, fingerprint, entry.gains)
             where = self._out_of_sight.get(query.id)
             if after != before or where is not None:
                 entry.charged[query.id] = (after, where)
@@ -242,7 +293,9 @@ class Pipeline:
                 strangers.append(query_id)
         return {**known, **self._ledger.charged(self._book, strangers)} if strangers else known
 
-    def _charge(self, before: Charged | None, query: Query, totals: dict[Series, float]) -> Charged:
+    def _charge(
+        self, before: Charged | None, query: Query, fingerprint: Fingerprint, totals: dict[Series, float]
+    ) -> Charged:
         user = self._show_label("user", query.user, before is None, totals)
         source = self._show_label("source", query.source, before is None, totals)
         after = charge(before, query, user, source, outcome_of(query, self._policy.canceled))
@@ -256,9 +309,24 @@ class Pipeline:
         if after.outcome not in ("", Outcome.FINISHED) and not (before and before.outcome):
             error_type = self._show_label("error_type", query.error_type, True, totals)
             error_name = self._show_label("error_name", query.error_name, True, totals)
-        for series, gain in gains(before, after, query, error_type, error_name):
+        pattern = self._show_fingerprint(fingerprint, before is None, totals)
+        for series, gain in gains(before, after, query, error_type, error_name, pattern):
             totals[series] = totals.get(series, 0.0) + gain
         return after
+
+    def _show_fingerprint(self, fingerprint: Fingerprint, first_time: bool, totals: dict[Series, float]) -> str:
+        """Return the label value of a query's fingerprint: itself once enough queries had it, and there is a place."""
+        shown = OTHER
+        if self._labels.has("fingerprint", fingerprint.id):
+            shown = fingerprint.id
+        elif first_time and self._candidates.meet(fingerprint.id):
+            shown = self._show_label("fingerprint", fingerprint.id, first_time, totals)
+            if shown == fingerprint.id:
+                self._admitted[shown] = Statement(fingerprint.query_type, fingerprint.template)
+        if (FINGERPRINT_QUERIES.name, (shown, Outcome.FINISHED.value)) not in self._book.totals:
+            for series in fingerprint_series(shown):
+                totals.setdefault(series, 0.0)
+        return shown
 
     def _show_label(self, label: str, value: str, first_time: bool, totals: dict[Series, float]) -> str:
         shown, overflowed = self._labels.show(label, value)
@@ -298,7 +366,10 @@ class Pipeline:
 
     def _write(self, entry: Entry, now: float) -> None:
         entry.label_values = self._labels.admitted()
+        entry.statements = self._admitted
         changes = self._ledger.commit(self._book, entry, now, self._policy.delay)
+        self._statements.add(self._admitted)
+        self._admitted = {}
         self._counts.clear()
         self._labels.keep()
         self._show(changes)

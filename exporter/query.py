@@ -42,6 +42,14 @@ class Amounts(NamedTuple):
     elapsed_seconds: float = 0.0
 
 
+class Text(NamedTuple):
+    """What a query says. Never kept: it holds literals, and it is large."""
+
+    sql: str
+    prepared: str | None
+    """The statement that ``EXECUTE`` runs, where the engine lists it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """One row of a coordinator's list."""

@@ -12,13 +12,14 @@ MODULES = (
     "exporter/catalogue.py",
     "exporter/health.py",
     "exporter/decode/*",
+    "exporter/fingerprint/*",
     "exporter/account/charge.py",
     "exporter/account/completeness.py",
     "exporter/account/cardinality.py",
     "exporter/account/live.py",
 )
 TESTS = ["cardinality", "charge", "completeness", "config", "dialect", "info", "live", "pipeline", "query_list"]
-TESTS += ["units"]
+TESTS += ["units", "fingerprint", "fingerprint_kind", "fingerprint_tables", "fingerprint_jsonl"]
 
 
 def main() -> int:

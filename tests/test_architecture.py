@@ -15,7 +15,7 @@ SHELL_OF_PYTHON = {"socket", "ssl", "http", "urllib", "threading", "time", "os",
 """What pure code does without: sockets, files, threads, clocks."""
 
 PURE = ["errors", "dialect", "query", "catalogue", "health", "decode", "account.charge", "account.completeness"]
-PURE += ["account.cardinality", "account.live"]
+PURE += ["account.cardinality", "account.live", "fingerprint"]
 
 MAY_IMPORT: dict[str, set[str]] = {
     "exporter": set(),
@@ -30,13 +30,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exporter.decode": {*BASE, "exporter.decode", "msgspec"},
     "exporter.account.ledger": {*BASE, "exporter.account"},
     "exporter.account": {*BASE, "exporter.account.charge"},
+    "exporter.fingerprint": {"exporter.fingerprint"},
     "exporter.ingest": {*BASE, "exporter.ingest"},
     "exporter.expose": {*BASE, "exporter.expose", "prometheus_client", "starlette", "uvicorn"},
     "exporter.demo": {"exporter.dialect", "exporter.demo"},
-    "exporter.pipeline": {*BASE, "exporter.health", "exporter.decode", "exporter.account", "exporter.ingest"},
+    "exporter.pipeline": {*BASE, "exporter.health", "exporter.decode", "exporter.fingerprint"}
+    | {"exporter.account", "exporter.ingest"},
     "exporter.app": {*BASE, "exporter", "exporter.config", "exporter.health", "exporter.pipeline"}
     | {"exporter.account", "exporter.decode", "exporter.expose", "exporter.ingest"},
-    "exporter.cli": {*BASE, "exporter", "exporter.app", "exporter.config", "exporter.logs", "exporter.demo", "click"},
+    "exporter.cli": {*BASE, "exporter", "exporter.app", "exporter.config", "exporter.logs", "exporter.demo"}
+    | {"exporter.fingerprint", "click"},
 }
 
 MODULES = sorted(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.account.cardinality import LONGEST, OTHER, Labels, Shown
+from exporter.account.cardinality import LONGEST, OTHER, Candidates, Labels, Shown
 
 
 def test_the_first_values_get_a_place_and_keep_it() -> None:
@@ -69,3 +69,23 @@ def test_never_more_values_than_places(values: list[str], places: int) -> None:
     shown = [labels.show("user", value).value for value in values]
     assert len(set(shown) - {"", OTHER}) <= places
     assert shown == [labels.show("user", value).value for value in values] or places == 0 or OTHER in shown
+
+
+def test_a_candidate_is_ripe_when_it_was_met_often_enough() -> None:
+    candidates = Candidates(needed=3)
+    assert [candidates.meet(value) for value in "aabab"] == [False, False, False, True, False]
+    assert Candidates(needed=1).meet("a")
+
+
+def test_candidates_are_bounded_and_the_longest_unmet_are_forgotten() -> None:
+    candidates = Candidates(needed=2, most=2)
+    assert not any(candidates.meet(value) for value in "abc")
+    assert not candidates.meet("a")
+    assert candidates.meet("c")
+
+
+def test_a_value_with_a_place_is_known_to_have_it() -> None:
+    labels = Labels({"user": 1}, [])
+    labels.show("user", "a")
+    labels.show("user", "b")
+    assert labels.has("user", "a") and not labels.has("user", "b")

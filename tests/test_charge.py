@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.account.charge import Charged, charge, cumulate, gains, histogram_series, loss, outcome_of, owner_series
+from exporter.account.charge import (
+    Charged,
+    charge,
+    cumulate,
+    fingerprint_series,
+    gains,
+    histogram_series,
+    loss,
+    outcome_of,
+    owner_series,
+)
 from exporter.catalogue import CATALOGUE, HISTOGRAMS, Kind, Series
 from exporter.query import Amounts, Query
 
@@ -26,7 +36,7 @@ def step(before: Charged | None, seen: Query) -> tuple[Charged, Counter[Series]]
     """Return what has been charged after *seen*, and what that added to which series."""
     after = charge(before, seen, *OWNER, outcome_of(seen, CANCELED))
     added: Counter[Series] = Counter()
-    for series, gain in gains(before, after, seen, seen.error_type, seen.error_name):
+    for series, gain in gains(before, after, seen, seen.error_type, seen.error_name, "f"):
         added[series] += gain  # type: ignore[assignment]
     cumulate(added)  # type: ignore[arg-type]
     return after, added
@@ -162,7 +172,7 @@ def test_every_gain_is_to_a_series_of_the_catalogue_with_its_labels() -> None:
     _, added = step(None, query("failed", "USER_CANCELED", 5.0, **dict.fromkeys(Amounts._fields, 1.0)))
     counters = {metric.name: metric for metric in CATALOGUE if metric.kind is Kind.COUNTER}
     histograms = {metric.name + part for metric in HISTOGRAMS for part in ("_bucket", "_sum", "_count")}
-    for name, labels in [*added, *owner_series(*OWNER), *histogram_series()]:
+    for name, labels in [*added, *owner_series(*OWNER), *fingerprint_series("f"), *histogram_series()]:
         if name in counters:
             assert len(labels) + 1 == len(counters[name].labels)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def sample_names() -> set[str]:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_metric_that_is_named_exists(document: Path) -> None:
-    named = set(re.findall(r"\bpresto_[a-z_]+[a-z]\b", document.read_text("utf-8"))) - {"presto_user"}
+    named = set(re.findall(r"\bpresto_[a-z_]+[a-z]\b", document.read_text("utf-8"))) - {"presto_user", "presto_cluster"}
     assert named <= sample_names()
 
 
@@ -39,6 +40,30 @@ def test_every_metric_has_a_help_text_and_a_unit_or_is_a_count() -> None:
         assert metric.help.endswith((".", ").")) and len(metric.help) > 20
         assert (metric.kind is Kind.COUNTER) == metric.name.endswith("_total")
         assert metric.name == metric.name.lower() and ":" not in metric.name
+
+
+def metrics_page() -> str:
+    """Return docs/metrics.md as the catalogue has it."""
+    lines = [
+        "# Metrics",
+        "",
+        "Written from `exporter/catalogue.py` by `make update`; do not edit. `process_*` and `python_*` are those of",
+        "prometheus_client. Amounts are in base units. What the counters promise is in the [README](../README.md).",
+        "",
+    ]
+    for metric in CATALOGUE:
+        labels = ", ".join(f"`{label}`" for label in metric.labels) or "none"
+        lines += [f"## `{metric.name}`", "", metric.help, "", f"{metric.kind.capitalize()}; labels: {labels}.", ""]
+        if metric.buckets:
+            lines += [f"Buckets: {', '.join(f'{bound:g}' for bound in metric.buckets)}, +Inf.", ""]
+    return "\n".join(lines)
+
+
+def test_the_metrics_page_is_what_the_catalogue_says() -> None:
+    page = ROOT / "docs" / "metrics.md"
+    if os.environ.get("UPDATE"):
+        page.write_text(metrics_page(), "utf-8")
+    assert page.read_text("utf-8") == metrics_page()
 
 
 def test_every_make_target_that_is_named_exists() -> None:

@@ -23,12 +23,12 @@ from exporter.account.completeness import LISTS_UNTIL_LOST, PATIENCE
 from exporter.account.ledger import Ledger
 from exporter.errors import HttpStatusError, NotAListError
 from exporter.ingest.coordinator import Answer
-from exporter.pipeline import Pipeline, Policy
+from exporter.pipeline import Pipeline, Policy, Statements
 from tests.listing import START, answer, info, row
 
 HISTORIES = int(os.environ.get("HISTORIES", "300"))
 STEPS = 40
-LIMITS = {"user": 4, "source": 2, "error_name": 2}
+LIMITS = {"user": 4, "source": 2, "error_name": 2, "fingerprint": 2}
 USERS = ["alice", "bob", "carol", "dave", "eve", 'o\'neil "x"\n']
 SOURCES = ["cli", "superset", "", "jdbc"]
 ERRORS = ["USER_CANCELED", "SYNTAX_ERROR", "DIVISION_BY_ZERO", "EXCEEDED_TIME_LIMIT"]
@@ -68,6 +68,7 @@ class Running:
     cpu: float = 0.0
     error: str = ""
     ended: float = 0.0
+    sql: str = "SELECT 1"
 
     def row(self) -> dict[str, Any]:
         more: dict[str, Any] = {"created": self.created, "cpu": self.cpu, "source": self.source or None}
@@ -75,7 +76,7 @@ class Running:
             more["error"] = self.error
         if self.state in ("FINISHED", "FAILED"):
             more["ended"] = self.ended
-        return row(self.id, self.state, self.user, **more)
+        return {**row(self.id, self.state, self.user, **more), "query": self.sql}
 
 
 @dataclass
@@ -96,7 +97,8 @@ class Coordinator:
         for _ in range(rng.randrange(4)):
             query_id = f"20260921_133320_{self.minted:05d}_p{self.process:04d}"
             self.minted += rng.choice([1, 1, 1, 2])
-            self.queries[query_id] = Running(query_id, rng.choice(USERS), rng.choice(SOURCES), self.now)
+            sql = f"SELECT c{rng.randrange(5)} FROM t WHERE k = {rng.random()}"
+            self.queries[query_id] = Running(query_id, rng.choice(USERS), rng.choice(SOURCES), self.now, sql=sql)
         for query in self.queries.values():
             if query.state in ("QUEUED", "RUNNING") and rng.random() < 0.5:
                 query.state, query.cpu = "RUNNING", query.cpu + rng.randrange(300) / 100
@@ -170,7 +172,9 @@ def run_history(seed: int, folder: Path) -> None:
 
     def start() -> tuple[Ledger, Pipeline]:
         ledger = Ledger(path)
-        return ledger, Pipeline("test", "http://test", 15.0, policy, ledger, shown, coordinator.now)
+        return ledger, Pipeline(
+            "test", "http://test", 15.0, policy, ledger, shown, Statements(shown, 100), coordinator.now
+        )
 
     ledger, pipeline = start()
     for step in range(STEPS):
@@ -273,6 +277,14 @@ def check(model: Model, shown: Shown, limits: Mapping[str, int]) -> None:
         else:
             assert len({labels[0] for labels in counted}) <= limits["user"] + 1
             assert len({labels[1] for labels in counted}) <= limits["source"] + 2
+    per_outcome: Counter[str] = Counter()
+    for labels, value in shown.total("presto_fingerprint_queries_total").items():
+        per_outcome[labels[1]] += int(value)
+    assert per_outcome == Counter(
+        {outcome: sum(n for key, n in ends.items() if key[2] == outcome) for outcome in {key[2] for key in ends}}
+    )
+    patterns = {labels[0] for labels in shown.total("presto_fingerprint_cpu_seconds_total")}
+    assert len(patterns) <= limits["fingerprint"] + 1
     counts = shown.total("presto_query_duration_seconds_count")
     assert counts == Counter(
         {(outcome,): sum(n for key, n in ends.items() if key[2] == outcome) for outcome in {key[2] for key in ends}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,11 @@ from exporter.catalogue import CATALOGUE, HISTOGRAMS
 from exporter.errors import NotAListError, PollTimeoutError
 from exporter.expose.text import Exposition
 from exporter.ingest.coordinator import Answer
-from exporter.pipeline import Pipeline, Policy, told
+from exporter.pipeline import Pipeline, Policy, Statements, shorten, told
 from tests.exposition import Samples, scrape
 from tests.listing import START, answer, info, row
 
-LIMITS = {"user": 1000, "source": 50, "error_name": 200}
+LIMITS = {"user": 1000, "source": 50, "error_name": 200, "fingerprint": 500}
 CANCELED = frozenset({"USER_CANCELED", "ADMINISTRATIVELY_KILLED"})
 
 
@@ -31,7 +32,10 @@ class Desk:
     def open(self) -> None:
         self.ledger = Ledger(self.path)
         self.exposition = Exposition(CATALOGUE)
-        self.pipeline = Pipeline("test", "http://t", 15.0, self.policy, self.ledger, self.exposition, self.now)
+        statements = Statements(self.exposition, 40)
+        self.pipeline = Pipeline(
+            "test", "http://t", 15.0, self.policy, self.ledger, self.exposition, statements, self.now
+        )
 
     def reopen(self) -> None:
         self.ledger.close()
@@ -349,7 +353,7 @@ def test_hostile_users_have_series_of_their_own_and_break_nothing(desk: Desk) ->
 
 def test_the_number_of_series_has_the_bound_that_its_limits_give(tmp_path: Path) -> None:
     """Everybody uses everything and fails in every way: no more series than places multiply to."""
-    limits = {"user": 3, "source": 2, "error_name": 2}
+    limits = {"user": 3, "source": 2, "error_name": 2, "fingerprint": 1}
     desk = Desk(tmp_path / "ledger.sqlite", limits=limits)
     numbers = iter(range(100_000))
     rows = [
@@ -399,3 +403,92 @@ def test_a_month_of_polls_keeps_ledger_and_memory_flat(desk: Desk) -> None:
     assert max(sizes[24:]) <= 2 * max(sizes[:24])
     book = desk.pipeline._book
     assert len(book.listed) == 40 and len(book.absent) == 0
+
+
+# ---------------------------------------------------------------- fingerprints
+
+
+def fingerprints(desk: Desk, name: str = "queries_total") -> dict[str, float]:
+    """Return the counts by the statement that a fingerprint stands for, `other` as itself."""
+    samples = desk.samples()
+    statements = {
+        dict(labels)["fingerprint"]: dict(labels)["statement"] for labels in samples.named("presto_fingerprint_info")
+    }
+    counts: Counter[str] = Counter()
+    for labels, value in samples.named(f"presto_fingerprint_{name}").items():
+        fingerprint = dict(labels)["fingerprint"]
+        counts[statements.get(fingerprint, fingerprint)] += value  # type: ignore[assignment]
+    return dict(counts)
+
+
+def statement(number: int, sql: str, **more: Any) -> dict[str, Any]:
+    return {**row(qid(number), **more), "query": sql}
+
+
+def test_a_fingerprint_gets_series_once_it_has_been_used_often_enough(desk: Desk) -> None:
+    desk.poll(*[statement(number, f"SELECT a FROM t WHERE b = {number}", cpu=1.0) for number in range(2)])
+    assert fingerprints(desk) == {"other": 2.0}
+    desk.poll(*[statement(number, f"select a from t where b = {number}", cpu=1.0) for number in range(5)])
+    (pattern,) = fingerprints(desk).keys() - {"other"}
+    assert fingerprints(desk) == {"other": 2.0, pattern: 3.0}
+    assert fingerprints(desk, "cpu_seconds_total") == {"other": 2.0, pattern: 3.0}
+    desk.reopen()
+    desk.poll(statement(9, "SELECT a FROM t WHERE b = 'nine'"))
+    assert fingerprints(desk) == {"other": 2.0, pattern: 4.0}
+
+
+def test_sums_over_fingerprints_are_the_sums_over_users(desk: Desk) -> None:
+    rows = [
+        statement(number, f"SELECT c{number % 9} FROM t", user=f"u{number % 5}", cpu=number / 7, input_bytes=number)
+        for number in range(100)
+    ]
+    rows += [statement(100 + number, "SELECT 1", state="FAILED", error="SYNTAX_ERROR", cpu=0.3) for number in range(5)]
+    rows += [statement(200, "SELECT 2", state="RUNNING", cpu=17.0)]
+    desk.poll(*rows)
+    for amount in ("queries_total", "cpu_seconds_total", "failed_cpu_seconds_total", "input_bytes_total"):
+        per_user = desk.samples().named(f"presto_user_{amount.replace('queries', 'queries')}") or desk.samples().named(
+            f"presto_user_query_{amount}"
+        )
+        assert round(sum(fingerprints(desk, amount).values()), 6) == round(sum(per_user.values()), 6) > 0.0
+
+
+def test_fingerprints_are_bounded(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "ledger.sqlite", limits={**LIMITS, "fingerprint": 2})
+    desk.poll(*[statement(number, f"SELECT c{number % 4} FROM t") for number in range(40)])
+    assert len(fingerprints(desk)) == 3 and sum(fingerprints(desk).values()) == 40.0
+    assert desk.value("presto_exporter_label_values", label="fingerprint") == 2.0
+    desk.ledger.close()
+
+
+def test_a_prepared_statement_counts_as_what_it_executes(desk: Desk) -> None:
+    rows = [
+        {**row(qid(number)), "query": f"EXECUTE s USING {number}", "preparedQuery": "SELECT a FROM t WHERE b = ?"}
+        for number in range(2)
+    ]
+    desk.poll(*rows, statement(3, "SELECT a FROM t WHERE b = 17"))
+    assert set(fingerprints(desk).values()) == {2.0, 1.0}
+
+
+def test_no_literal_is_shown_or_kept(desk: Desk) -> None:
+    secret = "hunter2"
+    desk.poll(*[statement(number, f"SELECT a FROM t WHERE b = '{secret}' -- {secret}") for number in range(4)])
+    assert secret not in b"".join(desk.exposition.render(openmetrics=False)).decode()
+    desk.ledger.close()
+    kept = b"".join(path.read_bytes() for path in desk.path.parent.iterdir())
+    assert secret.encode() not in kept
+    desk.open()
+
+
+@pytest.mark.parametrize(
+    ("template", "longest", "shown"),
+    [
+        ("SELECT a\nFROM t", 40, "SELECT a FROM t"),
+        ("SELECT a\nFROM t", 15, "SELECT a FROM t"),
+        ("SELECT a\nFROM t", 14, "SELECT a FROM…"),
+        ("SELECT a\nFROM t", 12, "SELECT a…"),
+        ("abcdefgh", 4, "abc…"),
+        ("abcdefgh", 0, ""),
+    ],
+)
+def test_statements_are_cut_at_a_word(template: str, longest: int, shown: str) -> None:
+    assert shorten(template, longest) == shown

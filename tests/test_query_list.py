@@ -311,3 +311,17 @@ def test_no_body_raises_anything_but_that_it_is_no_list(body: bytes) -> None:
         decode_query_list(body, {})
     except NotAListError:
         return
+
+
+def test_texts_come_beside_the_queries_and_are_not_kept() -> None:
+    prepared = {**row("p"), "query": "EXECUTE s USING 1", "preparedQuery": "SELECT ?"}
+    silent = row("s")
+    del silent["query"]
+    body = json.dumps([row("q"), prepared, silent]).encode()
+    decoded = decode_query_list(body, {})
+    assert [(text.sql, text.prepared) for text in decoded.texts] == [
+        ("SELECT 1", None),
+        ("EXECUTE s USING 1", "SELECT ?"),
+        ("", None),
+    ]
+    assert decode_query_list(body, decoded.rows).texts == []

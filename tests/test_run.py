@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import random
 import resource
 import signal
 import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
 import threading
@@ -17,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import trustme
 
 from exporter.demo.coordinator import Coordinator, Fault
 from exporter.demo.query import Plan, Usage
@@ -288,6 +291,34 @@ def test_a_second_exporter_on_the_same_ledger_or_address_is_refused(tmp_path: Pa
         command += ["--ledger.path", str(tmp_path / "other.sqlite"), "--web.listen-address", exporter.address]
         ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
         assert ended.returncode == 1 and exporter.address in ended.stderr and "Traceback" not in ended.stderr
+
+
+def test_a_password_over_tls_with_an_authority_of_our_own(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    (tmp_path / "password").write_text("hunter2\n")
+    coordinator = Coordinator()
+    coordinator.submit("alice", plan=Plan(running=0.0))
+    with serve(coordinator, tls=context) as server:
+        url = server.url.replace("127.0.0.1", "localhost")
+        more = f'auth: {{password_file: "{tmp_path}/password"}}, timeout: 5s'
+        text = config(url, tmp_path).replace("timeout: 5s", more)
+        with ExporterProcess(tmp_path, text) as exporter:
+            wait_until(lambda: polls(exporter, "tls"), "the certificate to be refused")
+            assert "tls.ca_file" in exporter.logged()
+            exporter.config.write_text(text.replace(more, f'{more}, tls: {{ca_file: "{tmp_path}/ca.pem"}}'))
+            exporter.send(signal.SIGHUP)
+            wait_until(lambda: queries(exporter.scrape()) == truth(coordinator), "the truth")
+            assert exporter.stop() == 0
+            assert "hunter2" not in exporter.logged()
+        basic = {request.headers["authorization"] for request in server.requests}
+        assert basic == {"Basic " + base64.b64encode(b"monitor:hunter2").decode()}
+
+
+def polls(exporter: ExporterProcess, result: str) -> float:
+    return exporter.scrape().get("presto_exporter_polls_total", presto_cluster="test", result=result) or 0.0
 
 
 def test_flags_come_from_the_environment_too(tmp_path: Path) -> None:

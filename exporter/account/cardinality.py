@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -50,6 +51,10 @@ class Labels:
         self._admitted.append((label, shown))
         return Shown(shown, False)
 
+    def has(self, label: str, value: str) -> bool:
+        """Return whether *value* of *label* has a place already."""
+        return value in self._values[label]
+
     def counts(self) -> dict[str, int]:
         """Return how many values of each label have a place."""
         return {label: len(self._values[label]) for label in self.limits}
@@ -61,6 +66,28 @@ class Labels:
     def keep(self) -> None:
         """Note that what `admitted` returned has been written down."""
         self._admitted.clear()
+
+
+class Candidates:
+    """Counts how often values without a place were met, so that only those in use get one.
+
+    Remembers the *most* last met ones; who comes so rarely that it is forgotten in between begins anew.
+    """
+
+    def __init__(self, needed: int, most: int = 20_000) -> None:
+        self._needed = needed
+        self._most = most
+        self._met: OrderedDict[str, int] = OrderedDict()
+
+    def meet(self, value: str) -> bool:
+        """Count one more meeting with *value*; return True, and forget it, once it has been met often enough."""
+        count = self._met.pop(value, 0) + 1
+        if count >= self._needed:
+            return True
+        self._met[value] = count
+        if len(self._met) > self._most:
+            self._met.popitem(last=False)
+        return False
 
 
 def _cut(value: str) -> str:

@@ -12,6 +12,8 @@ from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from exporter.catalogue import (
+    FINGERPRINT_AMOUNTS,
+    FINGERPRINT_QUERIES,
     HISTOGRAMS,
     QUERY_DURATION,
     QUERY_PEAK_MEMORY,
@@ -42,7 +44,8 @@ class Charged(NamedTuple):
 Gain = tuple[Series, float]
 """A series and what is added to it: at least zero; zero makes the series exist."""
 
-_AMOUNT_METRICS = tuple((metric.name, Amounts._fields.index(metric.amount)) for metric in USER_AMOUNTS)
+_AMOUNTS = tuple((metric.name, Amounts._fields.index(metric.amount)) for metric in USER_AMOUNTS)
+_FINGERPRINT_AMOUNTS = tuple((metric.name, Amounts._fields.index(metric.amount)) for metric in FINGERPRINT_AMOUNTS)
 _BOUNDS = {metric.name: (*metric.buckets, float("inf")) for metric in HISTOGRAMS}
 _LE = {metric.name: (*(repr(bound) for bound in metric.buckets), "+Inf") for metric in HISTOGRAMS}
 
@@ -85,16 +88,19 @@ def _due(amounts: Amounts, outcome: str, before: Amounts) -> Amounts:
     )
 
 
-def gains(before: Charged | None, after: Charged, query: Query, error_type: str, error_name: str) -> Iterator[Gain]:
+def gains(
+    before: Charged | None, after: Charged, query: Query, error_type: str, error_name: str, fingerprint: str
+) -> Iterator[Gain]:
     """Yield what the step from *before* to *after* adds to which series; nothing if the two are alike.
 
     Of a histogram only the lowest bucket is named: `cumulate` does the rest, once for many queries.
-    *error_type* and *error_name* are label values, used if the query ended with an error.
+    *error_type*, *error_name* (used if the query ended with an error) and *fingerprint* are label values.
     """
     owner = (after.user, after.source)
     ended = after.outcome and not (before and before.outcome)
     if ended:
         yield (USER_QUERIES.name, (*owner, after.outcome)), 1.0
+        yield (FINGERPRINT_QUERIES.name, (fingerprint, after.outcome)), 1.0
         if after.outcome != Outcome.FINISHED:
             yield (USER_ERRORS.name, (*owner, after.outcome, error_type, error_name)), 1.0
         for metric, value in (
@@ -105,10 +111,11 @@ def gains(before: Charged | None, after: Charged, query: Query, error_type: str,
             yield from _observation(metric, after.outcome, value)
     charged = before.amounts if before else _NOTHING
     if after.amounts != charged:
-        for name, index in _AMOUNT_METRICS:
-            gain = after.amounts[index] - charged[index]
-            if gain > 0.0:
-                yield (name, owner), gain
+        for metrics, labels in ((_AMOUNTS, owner), (_FINGERPRINT_AMOUNTS, (fingerprint,))):
+            for name, index in metrics:
+                gain = after.amounts[index] - charged[index]
+                if gain > 0.0:
+                    yield (name, labels), gain
 
 
 _NOTHING = Amounts()
@@ -145,6 +152,14 @@ def owner_series(user: str, source: str) -> Iterator[Series]:
     yield USER_LOST.name, (user, source)
     for metric in USER_AMOUNTS:
         yield metric.name, (user, source)
+
+
+def fingerprint_series(fingerprint: str) -> Iterator[Series]:
+    """Yield the series that exist as soon as a fingerprint has series of its own."""
+    for outcome in Outcome:
+        yield FINGERPRINT_QUERIES.name, (fingerprint, outcome.value)
+    for metric in FINGERPRINT_AMOUNTS:
+        yield metric.name, (fingerprint,)
 
 
 def histogram_series() -> Iterator[Series]:

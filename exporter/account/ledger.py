@@ -53,6 +53,13 @@ class Unlisted(NamedTuple):
     """Good lists of the cluster up to the one that had it last."""
 
 
+class Statement(NamedTuple):
+    """What a fingerprint stands for."""
+
+    query_type: str
+    template: str
+
+
 @dataclass(slots=True)
 class Total:
     """What a series has come to."""
@@ -78,6 +85,8 @@ class Book:
     absent: dict[str, tuple[Charged, Unlisted]]
     """By id: queries that were in flight when last listed and have not been counted as lost."""
     totals: dict[Series, Total]
+    statements: dict[str, Statement] = field(default_factory=dict)
+    """By fingerprint: those that have series of their own in this cluster."""
     hidden: dict[Series, float] = field(default_factory=dict)
     """Series that show 0 still, with the times of their birth, oldest first."""
 
@@ -97,6 +106,7 @@ class Entry:
     unlisted: dict[str, Unlisted] = field(default_factory=dict)
     gains: dict[Series, float] = field(default_factory=dict)
     label_values: list[tuple[str, str]] = field(default_factory=list)
+    statements: dict[str, Statement] = field(default_factory=dict)
     forget: list[tuple[str | None, float, int]] = field(default_factory=list)
     """Coordinator (None: any), and the time and the number of lists up to which an id must have been listed last."""
 
@@ -163,7 +173,15 @@ class Ledger:
                     listed[row[0]] = _charged(row[3:])
                 else:
                     absent[row[0]] = (_charged(row[3:]), Unlisted(row[1], row[2]))
-            book = Book(cluster, lists, listed_at, memo, label_values, listed, absent, {})
+            statements = {
+                fingerprint: Statement(query_type, template)
+                for fingerprint, query_type, template in db.execute(
+                    "SELECT statement.* FROM statement JOIN label_value ON value = fingerprint "
+                    "WHERE label = 'fingerprint' AND cluster = ?",
+                    (cluster,),
+                )
+            }
+            book = Book(cluster, lists, listed_at, memo, label_values, listed, absent, {}, statements)
             names: dict[str, str] = {}  # one object per text: a value is in many series
             for series_id, sample, labels, total, born, shown in db.execute(
                 "SELECT id, name, labels, total, born, shown FROM series WHERE cluster = ? ORDER BY id", (cluster,)
@@ -219,6 +237,10 @@ class Ledger:
             db.executemany(
                 "INSERT OR IGNORE INTO label_value VALUES (?, ?, ?)",
                 ((book.id, *pair) for pair in entry.label_values),
+            )
+            db.executemany(
+                "INSERT OR IGNORE INTO statement VALUES (?, ?, ?)",
+                ((fingerprint, *statement) for fingerprint, statement in entry.statements.items()),
             )
             first_id = db.execute("SELECT coalesce(max(id), 0) + 1 FROM series").fetchone()[0]
             new_ids = {series: first_id + index for index, series in enumerate(born)}

@@ -48,3 +48,9 @@ CREATE TABLE label_value (
     value   TEXT    NOT NULL,
     PRIMARY KEY (cluster, label, value)
 ) WITHOUT ROWID;
+
+CREATE TABLE statement (  -- of fingerprints that have series of their own, in any cluster
+    fingerprint TEXT PRIMARY KEY,
+    query_type  TEXT NOT NULL,
+    template    TEXT NOT NULL  -- without literals
+) WITHOUT ROWID;

@@ -20,7 +20,7 @@ import msgspec
 
 from exporter.decode.units import MICROSECONDS, parse_duration, parse_size
 from exporter.errors import DecodeError, NotAListError
-from exporter.query import LIVE_STATES, Amounts, Query
+from exporter.query import LIVE_STATES, Amounts, Query, Text
 
 REJECTED_REASONS = ("missing_field", "wrong_type", "bad_time", "bad_unit", "bad_text")
 """Why a record was not understood."""
@@ -71,6 +71,8 @@ class _Row(msgspec.Struct, rename="camel"):
     session: _Session | None = None
     error_type: str | None = None
     error_code: _ErrorCode | None = None
+    query: str | None = None
+    prepared_query: str | None = None
 
 
 _split = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -84,6 +86,8 @@ class QueryList:
     rows: Mapping[int, Query | Rejected]
     """By hash of the row's bytes; what the next call takes as *known*."""
     fresh: list[Query]
+    texts: list[Text]
+    """Of the fresh ones, in the same order."""
     rejected: list[Rejected]
     """Only those that are new."""
 
@@ -95,19 +99,23 @@ def decode_query_list(body: bytes | bytearray, known: Mapping[int, Query | Rejec
     """
     rows: dict[int, Query | Rejected] = {}
     fresh: list[Query] = []
+    texts: list[Text] = []
     rejected: list[Rejected] = []
     for raw in _records(body):
         record = bytes(raw)
         digest = hash(record)
         row = known.get(digest)
         if row is None:
-            row = _decode(record)
-            if isinstance(row, Rejected):
-                rejected.append(row)
+            decoded = _decode(record)
+            if isinstance(decoded, Rejected):
+                rejected.append(decoded)
+                row = decoded
             else:
+                row, text = decoded
                 fresh.append(row)
+                texts.append(text)
         rows[digest] = row
-    return QueryList(rows, fresh, rejected)
+    return QueryList(rows, fresh, texts, rejected)
 
 
 def _records(body: bytes | bytearray) -> list[msgspec.Raw]:
@@ -138,9 +146,10 @@ def _mend_surrogates(body: bytes | bytearray) -> bytes:
     return _ESCAPE.sub(lambda escape: rb"\ufffd" if escape[1] else escape[0], body)
 
 
-def _decode(record: bytes) -> Query | Rejected:
+def _decode(record: bytes) -> tuple[Query, Text] | Rejected:
     try:
-        return _query(_row(record))
+        row = _row(record)
+        return _query(row), Text(row.query or "", row.prepared_query)
     except DecodeError as error:
         return Rejected(error.reason)
     except UnicodeDecodeError:

@@ -124,9 +124,9 @@ def _cluster(engine: Engine, second: Life) -> Iterator[Verdict]:
     yield _is("presto_exporter_records_rejected_total", scrape, 0)
     yield _is("presto_exporter_label_overflow_total", scrape, 0)
     yield _is(IN_FLIGHT, scrape, 0)
-    name = "presto_query_duration_seconds_count"
     per_outcome = scrape.by(QUERIES, "outcome")
-    yield f"{name} is the sum over users", truth.differences(per_outcome, scrape.by(name, "outcome"))
+    for name in ("presto_query_duration_seconds_count", "presto_fingerprint_queries_total"):
+        yield f"{name} is the sum over users", truth.differences(per_outcome, scrape.by(name, "outcome"))
 
 
 def _counters_of_the_server(first: Life, second: Life) -> Iterator[Verdict]:
