@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from exporter.fingerprint.fingerprint import Fingerprinter
 from exporter.query import Outcome
 from tests.engines.assembly import ENGINES
 from tests.engines.exposition import Scrape, Series, fallen
@@ -57,7 +58,14 @@ def row(query_id: str, state: str = "FINISHED", user: str = "alice", **stats: An
         "cumulativeUserMemory": 3.0e3,
     }
     session = {"user": user, "source": "cli"}
-    return {"queryId": query_id, "state": state, "session": session, "queryStats": {**known, **stats}, **error}
+    return {
+        "queryId": query_id,
+        "state": state,
+        "session": session,
+        "query": "SELECT 1",
+        "queryStats": {**known, **stats},
+        **error,
+    }
 
 
 @pytest.mark.parametrize(
@@ -238,8 +246,8 @@ presto_user_query_elapsed_seconds_total{user="alice",source="cli"} 5
 presto_query_duration_seconds_count{outcome="finished"} %(finished)s
 presto_query_duration_seconds_count{outcome="failed"} %(failed)s
 # TYPE presto_fingerprint_queries counter
-presto_fingerprint_queries_total{fingerprint="f",outcome="finished"} %(finished)s
-presto_fingerprint_queries_total{fingerprint="f",outcome="failed"} %(failed)s
+presto_fingerprint_queries_total{fingerprint="%(pattern)s",outcome="finished"} %(runs)s
+presto_fingerprint_queries_total{fingerprint="%(pattern)s",outcome="failed"} %(failed)s
 # TYPE presto_exporter_poll_gaps counter
 presto_exporter_poll_gaps_total 1
 # TYPE presto_exporter_queries_missed counter
@@ -257,7 +265,8 @@ presto_exporter_queries_listed 1
 
 def bad_verdicts(**changed: float) -> list[str]:
     """Return what does not hold after two lives of a server, a query in each and one cut off, if /metrics says this."""
-    said = {"finished": 1, "failed": 1, "lost": 1, "missed": 0, "cpu": 180, "rows": 50, **changed}
+    said: dict[str, Any] = {"finished": 1, "failed": 1, "lost": 1, "missed": 0, "cpu": 180, "rows": 50, **changed}
+    said = {"runs": said["finished"], "pattern": Fingerprinter().of("SELECT 1").id, **said}
     first = Life([sent("q1", FINISHED)], [row("q1")], 1, 0, Scrape(_HEALTHY % {**said, "failed": 0}))
     second = Life([sent("q2", SYNTAX)], [row("q2", "FAILED")], 1, 1, Scrape(_HEALTHY % said))
     cut_off = [Sent("q3", "bob", CUT_OFF, "SELECT 1", Fate.CUT_OFF)]
@@ -273,6 +282,8 @@ def test_what_agrees_is_found_good() -> None:
     [
         ({"finished": 2}, "queries: 2 of 1 users"),
         ({"failed": 0}, "errors: 1 of 1 names"),
+        ({"runs": 0}, "runs of 1 statements"),
+        ({"runs": 2}, "presto_fingerprint_queries_total is the sum over users"),
         ({"finished": 2}, "the server's own counters (first)"),
         ({"failed": 2}, "the server's own counters (second)"),
         ({"lost": 0}, "of 1 queries on their way at the stop, 0 ended or lost"),

@@ -49,6 +49,7 @@ class Exporter:
                             "poll_interval": f"{POLL_SECONDS:.0f}s",
                         }
                     ],
+                    "fingerprints": {"admit_after": 1},
                     "new_series_delay": f"{NEW_SERIES_DELAY:.0f}s",
                     "ledger": {"path": str(folder / "ledger.sqlite")},
                     "web": {"listen_addresses": [f"127.0.0.1:{self.port}"]},

@@ -17,6 +17,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from exporter.fingerprint.fingerprint import Fingerprinter
 from exporter.query import Outcome
 
 _CANCELED = ("USER_CANCELED", "ADMINISTRATIVELY_KILLED", "ADMINISTRATIVELY_PREEMPTED")
@@ -142,6 +143,18 @@ def ending_of(row: Mapping[str, Any]) -> Ending | None:
     if row["state"] == "FAILED":
         return ending(row["errorCode"]["type"], row["errorCode"]["name"])
     return None
+
+
+def patterns(rows: Iterable[Mapping[str, Any]]) -> Counter[tuple[str, ...]]:
+    """Return how many queries of these rows ended, by the fingerprint of what they ran and outcome.
+
+    The fingerprints are the exporter's own: what is proved is that each run was counted under the right one.
+    """
+    fingerprinter = Fingerprinter()
+    ended = ((row, ending_of(row)) for row in rows)
+    return Counter(
+        (fingerprinter.of(row["query"], row.get("preparedQuery")).id, str(how.outcome)) for row, how in ended if how
+    )
 
 
 def amounts(rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[tuple[str, ...], float]]:

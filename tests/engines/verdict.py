@@ -53,6 +53,7 @@ def verdicts(engine: Engine, first: Life, second: Life, cut_off: Sequence[Sent])
     Queries that were cut off have a source of their own, so everything else must agree to the last one.
     """
     yield from _counts(second.scrape, [*first.sent, *second.sent])
+    yield from _patterns(second.scrape, [*first.rows, *second.rows])
     yield from _amounts(engine, second.scrape, [*first.rows, *second.rows])
     yield from _losses(second.scrape, first, cut_off)
     yield from _cluster(engine, second)
@@ -67,6 +68,17 @@ def _counts(scrape: Scrape, sent: Sequence[Sent]) -> Iterator[Verdict]:
     )
     seen = _without_cut_off(scrape.by(ERRORS, "user", "source", "outcome", "error_type", "error_name"))
     yield f"errors: {errors.total()} of {len({key[4] for key in errors})} names", truth.differences(errors, seen)
+
+
+def _patterns(scrape: Scrape, rows: Sequence[Mapping[str, Any]]) -> Iterator[Verdict]:
+    """What was cut off is of the same few statements but in no row: each may be counted more often than its rows."""
+    runs = truth.patterns(rows)
+    seen = scrape.by("presto_fingerprint_queries_total", "fingerprint", "outcome")
+    statements = len({fingerprint for fingerprint, _ in runs})
+    yield (
+        f"runs of {statements} statements, by fingerprint and outcome",
+        truth.differences(runs, {key: value for key, value in seen.items() if key in runs}, truth.is_at_least),
+    )
 
 
 def _amounts(engine: Engine, scrape: Scrape, rows: Sequence[Mapping[str, Any]]) -> Iterator[Verdict]:
