@@ -43,7 +43,7 @@ from exporter.errors import POLL_RESULTS, DecodeError, LedgerBusyError, PollErro
 from exporter.fingerprint.fingerprint import Fingerprint, Fingerprinter
 from exporter.health import Health
 from exporter.ingest.coordinator import Answer
-from exporter.query import Outcome, Query
+from exporter.query import Outcome, Query, Text
 
 ERROR_TYPES = 20
 """Places of the label error_type: engines know four, so this only bounds what a broken one could invent."""
@@ -174,7 +174,7 @@ class Pipeline:
 
     def polled(self, answer: Answer, now: float) -> Done:
         """Account for a good answer. Raises NotAListError if it is not a whole list: then nothing has happened."""
-        query_list = decode_query_list(answer.query_list, self._rows)
+        query_list = decode_query_list(answer.query_list, self._rows, self._fingerprint)
         info = told(answer.info)
         listed = {row.id: row for row in query_list.rows.values() if isinstance(row, Query)}
         findings = self._look(listed, answer, info, now)
@@ -230,14 +230,16 @@ class Pipeline:
         self._ends, self._clock = ends, clock
         return findings
 
-    def _take(self, query_list: QueryList, listed: Mapping[str, Query]) -> None:
+    def _fingerprint(self, text: Text) -> Fingerprint:
+        return self._fingerprinter.of(text.sql, text.prepared, text.is_cut)
+
+    def _take(self, query_list: QueryList[Fingerprint], listed: Mapping[str, Query]) -> None:
         """Note what is to be committed."""
         self._rows = query_list.rows
-        for query, text in zip(query_list.fresh, query_list.texts, strict=True):
+        for query, fingerprint in zip(query_list.fresh, query_list.digests, strict=True):
             seen = self._uncommitted.get(query.id)
             if seen is None or query.is_terminal or not seen[0].is_terminal:
-                truncated = query.error_name == "QUERY_TEXT_TOO_LARGE"
-                self._uncommitted[query.id] = (query, self._fingerprinter.of(text.sql, text.prepared, truncated))
+                self._uncommitted[query.id] = (query, fingerprint)
             self._out_of_sight.pop(query.id, None)
         for query_id in self._was_listed.keys() - listed.keys():
             self._out_of_sight[query_id] = Unlisted(self._listed_at or 0.0, self._lists)
@@ -413,7 +415,7 @@ class Pipeline:
     def _healthy(
         self,
         listed: Mapping[str, Query],
-        query_list: QueryList,
+        query_list: QueryList[Fingerprint],
         answer: Answer,
         info: Info | None,
         findings: Findings,

@@ -48,6 +48,8 @@ class Text(NamedTuple):
     sql: str
     prepared: str | None
     """The statement that ``EXECUTE`` runs, where the engine lists it."""
+    is_cut: bool
+    """True if the engine keeps only the beginning: of texts longer than it takes."""
 
 
 @dataclass(frozen=True, slots=True)

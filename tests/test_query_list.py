@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.decode.query_list import Rejected, decode_query_list
+from exporter.decode.query_list import QueryList, Rejected, decode_query_list
 from exporter.errors import NotAListError
-from exporter.query import LIVE_STATES, Query
+from exporter.query import LIVE_STATES, Query, Text
 from tests.listing import START, row
 
 DATA = Path(__file__).parent / "data"
 RECORDED = sorted(path.parent.name for path in DATA.glob("*/poll2.json.gz"))
 
 
+def decode(body: bytes | bytearray, known: Mapping[int, Query | Rejected]) -> QueryList[Text]:
+    """Decode, and keep the texts as they are."""
+    return decode_query_list(body, known, lambda text: text)
+
+
 def one(record: dict[str, Any]) -> Query | Rejected:
     """Return what becomes of a list of one record."""
-    (result,) = decode_query_list(json.dumps([record]).encode(), {}).rows.values()
+    (result,) = decode(json.dumps([record]).encode(), {}).rows.values()
     return result
 
 
@@ -41,7 +47,7 @@ def test_real_lists_agree_with_what_their_clients_saw(engine: str) -> None:
     """Every query of the recording is understood: user, source, state and error as the client knows them."""
     body = gzip.decompress((DATA / engine / "poll2.json.gz").read_bytes())
     truth = json.loads(gzip.decompress((DATA / engine / "truth.json.gz").read_bytes()))
-    decoded = decode_query_list(body, {})
+    decoded = decode(body, {})
     assert decoded.rejected == []
     queries = {query.id: query for query in decoded.fresh}
     assert len(queries) == len(truth["queries"])
@@ -58,7 +64,7 @@ def test_real_lists_agree_with_what_their_clients_saw(engine: str) -> None:
 def test_real_lists_show_queries_in_flight(engine: str) -> None:
     """In the middle of the recording some run and some wait; their end is not known, whatever endTime says."""
     body = gzip.decompress((DATA / engine / "poll1.json.gz").read_bytes())
-    living = [query for query in decode_query_list(body, {}).fresh if not query.is_terminal]
+    living = [query for query in decode(body, {}).fresh if not query.is_terminal]
     assert {query.state for query in living} >= {"running", "queued"}
     assert {query.state for query in living} <= set(LIVE_STATES)
     assert all(query.ended is None and query.error_name == "" for query in living)
@@ -67,8 +73,8 @@ def test_real_lists_show_queries_in_flight(engine: str) -> None:
 @pytest.mark.parametrize("engine", RECORDED)
 def test_an_unchanged_list_is_not_decoded_again(engine: str) -> None:
     body = gzip.decompress((DATA / engine / "poll2.json.gz").read_bytes())
-    first = decode_query_list(body, {})
-    second = decode_query_list(bytearray(body), first.rows)
+    first = decode(body, {})
+    second = decode(bytearray(body), first.rows)
     assert second.fresh == [] and second.rows == first.rows
     assert all(second.rows[digest] is row for digest, row in first.rows.items())
 
@@ -179,7 +185,7 @@ def test_missing_users_and_sources_are_empty() -> None:
 
 def test_half_a_surrogate_is_replaced_and_spoils_nothing() -> None:
     body = json.dumps([row("q", user="a\ud800\U0001f600\\ud800\udc00"), row("r", user="b")]).encode()
-    decoded = decode_query_list(body, {})
+    decoded = decode(body, {})
     assert [query.user for query in decoded.fresh] == ["a\ufffd\U0001f600\\ud800\ufffd", "b"]
 
 
@@ -221,28 +227,28 @@ def without(name: str) -> dict[str, Any]:
 )
 def test_a_bad_record_is_rejected_with_a_reason_and_the_rest_counts(record: dict[str, Any], reason: str) -> None:
     body = json.dumps([row("first"), record, row("last")]).encode()
-    decoded = decode_query_list(body, {})
+    decoded = decode(body, {})
     assert [query.id for query in decoded.fresh] == ["first", "last"]
     assert decoded.rejected == [Rejected(reason)]
-    assert decode_query_list(body, decoded.rows).rejected == []
+    assert decode(body, decoded.rows).rejected == []
 
 
 @pytest.mark.parametrize("record", [b"null", b"17", b'"text"', b"[]", b"[[]]", b"1e999"])
 def test_something_else_than_an_object_is_rejected(record: bytes) -> None:
     body = b"[" + record + b", " + json.dumps(row("last")).encode() + b"]"
-    decoded = decode_query_list(body, {})
+    decoded = decode(body, {})
     assert decoded.rejected == [Rejected("wrong_type")] and len(decoded.fresh) == 1
 
 
 def test_text_that_is_not_utf_8_is_rejected() -> None:
     body = json.dumps([row("first", user="XXX"), row("last")]).encode().replace(b"XXX", b"\xff\xfe")
-    decoded = decode_query_list(body, {})
+    decoded = decode(body, {})
     assert decoded.rejected == [Rejected("bad_text")] and len(decoded.fresh) == 1
 
 
 def test_a_number_too_large_to_be_one_is_rejected() -> None:
     body = json.dumps([stats(cumulativeUserMemory=0.25)]).encode().replace(b"0.25", b"1e999")
-    assert decode_query_list(body, {}).rejected == [Rejected("wrong_type")]
+    assert decode(body, {}).rejected == [Rejected("wrong_type")]
 
 
 WHOLE = json.dumps([row("first"), row("last")]).encode()
@@ -268,17 +274,17 @@ WHOLE = json.dumps([row("first"), row("last")]).encode()
 )
 def test_a_body_that_is_not_a_whole_list_is_no_list(body: bytes) -> None:
     with pytest.raises(NotAListError):
-        decode_query_list(body, {})
+        decode(body, {})
 
 
 def test_a_list_cut_anywhere_is_no_list() -> None:
     for length in range(len(WHOLE)):
         with pytest.raises(NotAListError):
-            decode_query_list(WHOLE[:length], {})
+            decode(WHOLE[:length], {})
 
 
 def test_an_empty_list_is_a_list() -> None:
-    assert decode_query_list(b" [ ] ", {}).rows == {}
+    assert decode(b" [ ] ", {}).rows == {}
 
 
 JSON_VALUES = st.recursive(
@@ -294,7 +300,7 @@ def test_no_record_raises(changes: dict[str, Any], value: Any) -> None:
     if isinstance(record.get("queryStats"), dict):
         record["queryStats"]["elapsedTime"] = value
     body = json.dumps([record], allow_nan=False, default=str) if _finite(record) else "[]"
-    decode_query_list(body.encode("utf-8", "surrogatepass"), {})
+    decode(body.encode("utf-8", "surrogatepass"), {})
 
 
 def _finite(record: Any) -> bool:
@@ -308,7 +314,7 @@ def _finite(record: Any) -> bool:
 @given(st.binary(max_size=200))
 def test_no_body_raises_anything_but_that_it_is_no_list(body: bytes) -> None:
     try:
-        decode_query_list(body, {})
+        decode(body, {})
     except NotAListError:
         return
 
@@ -317,11 +323,12 @@ def test_texts_come_beside_the_queries_and_are_not_kept() -> None:
     prepared = {**row("p"), "query": "EXECUTE s USING 1", "preparedQuery": "SELECT ?"}
     silent = row("s")
     del silent["query"]
-    body = json.dumps([row("q"), prepared, silent]).encode()
-    decoded = decode_query_list(body, {})
-    assert [(text.sql, text.prepared) for text in decoded.texts] == [
-        ("SELECT 1", None),
-        ("EXECUTE s USING 1", "SELECT ?"),
-        ("", None),
+    body = json.dumps([row("q"), prepared, silent, row("l", "FAILED", error="QUERY_TEXT_TOO_LARGE")]).encode()
+    decoded = decode(body, {})
+    assert decoded.digests == [
+        Text("SELECT 1", None, is_cut=False),
+        Text("EXECUTE s USING 1", "SELECT ?", is_cut=False),
+        Text("", None, is_cut=False),
+        Text("SELECT 1", None, is_cut=True),
     ]
-    assert decode_query_list(body, decoded.rows).texts == []
+    assert decode(body, decoded.rows).digests == []

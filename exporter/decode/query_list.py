@@ -11,10 +11,10 @@ whole list raises: a cut list must never pass for a short one.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, NamedTuple
+from typing import Annotated, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -27,6 +27,8 @@ REJECTED_REASONS = ("missing_field", "wrong_type", "bad_time", "bad_unit", "bad_
 
 UNKNOWN = "UNKNOWN"
 """Type and name of the error of a query that failed without one."""
+
+_TEXT_TOO_LARGE = "QUERY_TEXT_TOO_LARGE"
 
 _Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -79,32 +81,38 @@ _split = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _row = msgspec.json.Decoder(_Row).decode
 
 
+_Digest = TypeVar("_Digest")
+
+
 @dataclass(frozen=True, slots=True)
-class QueryList:
+class QueryList(Generic[_Digest]):
     """One list: every row in it, and which of them were not in the list before byte for byte."""
 
     rows: Mapping[int, Query | Rejected]
     """By hash of the row's bytes; what the next call takes as *known*."""
     fresh: list[Query]
-    texts: list[Text]
-    """Of the fresh ones, in the same order."""
+    digests: list[_Digest]
+    """What was made of the texts of the fresh ones, in the same order."""
     rejected: list[Rejected]
     """Only those that are new."""
 
 
-def decode_query_list(body: bytes | bytearray, known: Mapping[int, Query | Rejected]) -> QueryList:
+def decode_query_list(
+    body: bytes | bytearray, known: Mapping[int, Query | Rejected], digest: Callable[[Text], _Digest]
+) -> QueryList[_Digest]:
     """Return what *body* lists; rows that are in *known* (the `rows` of the list before) are not decoded again.
 
+    *digest* is given each text as soon as it is decoded, so that the texts of a large list are never held together.
     Raises NotAListError if *body* is not a whole JSON list.
     """
     rows: dict[int, Query | Rejected] = {}
     fresh: list[Query] = []
-    texts: list[Text] = []
+    digests: list[_Digest] = []
     rejected: list[Rejected] = []
     for raw in _records(body):
         record = bytes(raw)
-        digest = hash(record)
-        row = known.get(digest)
+        place = hash(record)
+        row = known.get(place)
         if row is None:
             decoded = _decode(record)
             if isinstance(decoded, Rejected):
@@ -113,9 +121,9 @@ def decode_query_list(body: bytes | bytearray, known: Mapping[int, Query | Rejec
             else:
                 row, text = decoded
                 fresh.append(row)
-                texts.append(text)
-        rows[digest] = row
-    return QueryList(rows, fresh, texts, rejected)
+                digests.append(digest(text))
+        rows[place] = row
+    return QueryList(rows, fresh, digests, rejected)
 
 
 def _records(body: bytes | bytearray) -> list[msgspec.Raw]:
@@ -149,7 +157,8 @@ def _mend_surrogates(body: bytes | bytearray) -> bytes:
 def _decode(record: bytes) -> tuple[Query, Text] | Rejected:
     try:
         row = _row(record)
-        return _query(row), Text(row.query or "", row.prepared_query)
+        query = _query(row)
+        return query, Text(row.query or "", row.prepared_query, query.error_name == _TEXT_TOO_LARGE)
     except DecodeError as error:
         return Rejected(error.reason)
     except UnicodeDecodeError:
