@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from exporter import __revision__, __version__
 from exporter.account.ledger import Ledger
+from exporter.account.usage_rows import Bounds
 from exporter.catalogue import (
     BUILD_INFO,
     CATALOGUE,
@@ -44,7 +45,11 @@ class App:
     def __init__(self, config: Config) -> None:
         """Open the ledger. Raises LedgerUnusableError."""
         self._config = config
-        self._ledger = Ledger(config.ledger.path)
+        groups = config.usage.max_groups
+        self._ledger = Ledger(
+            config.ledger.path,
+            Bounds(kept=config.usage.retention, cells_per_hour=groups, cells_per_day=2 * groups),
+        )
         self._exposition = Exposition(CATALOGUE)
         self._state = LedgerState(self._ledger, self._exposition)
         self._statements = Statements(self._exposition, config.fingerprints.statement_label_length)
@@ -329,7 +334,8 @@ def _policy(config: Config) -> Policy:
         "fingerprint": config.fingerprints.max_series,
     }
     canceled = frozenset(config.outcomes.canceled)
-    return Policy(canceled, limits, config.new_series_delay, config.fingerprints.admit_after)
+    fingerprints = config.fingerprints
+    return Policy(canceled, limits, config.new_series_delay, fingerprints.admit_after, fingerprints.retire_after)
 
 
 def _auth(cluster: Cluster) -> Auth:

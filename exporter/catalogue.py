@@ -162,6 +162,17 @@ FINGERPRINT_AMOUNTS = (
         amount="elapsed_seconds",
     ),
 )
+FINGERPRINT_REPEATED = _counter(
+    "presto_fingerprint_repeated_queries_total",
+    "Finished queries that only read and whose very same text had finished before, within a day and since the exporter "
+    "started: what a cache or a table would save.",
+    FINGERPRINT,
+)
+FINGERPRINT_REPEATED_CPU = _counter(
+    "presto_fingerprint_repeated_cpu_seconds_total",
+    "CPU time of those, as known when their end was seen.",
+    FINGERPRINT,
+)
 QUERY_DURATION = _histogram("presto_query_duration_seconds", "Time of ended queries from creation to end.", _SECONDS)
 QUERY_QUEUED = _histogram("presto_query_queued_seconds", "Time that ended queries spent in the queue.", _SECONDS)
 QUERY_PEAK_MEMORY = _histogram(
@@ -253,7 +264,7 @@ RELOAD_TIMESTAMP = _own_gauge(
 )
 
 USER_COUNTERS = (USER_QUERIES, USER_ERRORS, USER_LOST, *USER_AMOUNTS)
-FINGERPRINT_COUNTERS = (FINGERPRINT_QUERIES, *FINGERPRINT_AMOUNTS)
+FINGERPRINT_COUNTERS = (FINGERPRINT_QUERIES, *FINGERPRINT_AMOUNTS, FINGERPRINT_REPEATED, FINGERPRINT_REPEATED_CPU)
 HISTOGRAMS = (QUERY_DURATION, QUERY_QUEUED, QUERY_PEAK_MEMORY)
 OWN_COUNTERS = (POLLS, RECORDS_REJECTED, QUERIES_MISSED, POLL_GAPS, LABEL_OVERFLOW)
 LIVE_GAUGES = (IN_FLIGHT, IN_FLIGHT_MEMORY, OLDEST_IN_FLIGHT)

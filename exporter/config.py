@@ -255,6 +255,7 @@ Text = Annotated[str, AfterValidator(_printable)]
 Switch = Annotated[bool, _from_text(_parse_switch)]
 Interval = Annotated[float, _from_text(parse_duration), _within(0.001, 86400, "from 1ms to 1d")]
 Delay = Annotated[float, _from_text(parse_duration), _within(0, 86400, "from 0s to 1d")]
+Days = Annotated[float, _from_text(parse_duration), _within(0, 400 * 86400, "from 0s to 400d")]
 Size = Annotated[int, _from_text(parse_size), _within(1, 2**40, "from 1B to 1TiB")]
 Count = Annotated[int, _from_text(_parse_count), _within(0, 10**6, "from 0 to 1000000")]
 Positive = Annotated[int, _from_text(_parse_count), _within(1, 10**6, "from 1 to 1000000")]
@@ -375,12 +376,23 @@ class Fingerprints(Section):
     """Queries of a fingerprint before it has series."""
     statement_label_length: Count = 120
     """Characters of the template in the label ``statement``."""
+    retire_after: Days = 30 * 86400.0
+    """Seconds without a query after which a fingerprint's series are shown no more; 0: never."""
 
 
 class Ledger(Section):
     """Where the exporter keeps what it has counted."""
 
     path: Annotated[Path, _from_text(_parse_path)] = Path("presto-query-exporter.sqlite")
+
+
+class Usage(Section):
+    """How much is kept of who used what, by the hour and by the day, for the pages under ``/queries``."""
+
+    retention: Days = 90 * 86400.0
+    """Seconds; 0 keeps nothing."""
+    max_groups: Positive = 1000
+    """Groups of (fingerprint, user, source) kept of each hour once it is a day old, and twice as many of each day."""
 
 
 class Web(Section):
@@ -408,6 +420,7 @@ class Config(Section):
     new_series_delay: Delay = 60.0
     """Seconds for which a new counter series shows 0."""
     ledger: Ledger = Ledger()
+    usage: Usage = Usage()
     web: Web = Web()
     log: Log = Log()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
@@ -22,8 +22,11 @@ from exporter.account.charge import (
     owner_series,
 )
 from exporter.account.completeness import Findings, Look, Memory, coordinator_of
-from exporter.account.ledger import Entry, Ledger, Statement, Unlisted
+from exporter.account.ledger import Entry, Ledger, Unlisted
 from exporter.account.live import Samples, in_flight
+from exporter.account.repeats import Repeats
+from exporter.account.usage import DAY, HOUR, Cell, ErrorKey, Key, Page, periods, place_of
+from exporter.account.usage_rows import Statement
 from exporter.catalogue import (
     FINGERPRINT_INFO,
     FINGERPRINT_QUERIES,
@@ -48,7 +51,13 @@ from exporter.query import Outcome, Query, Text
 ERROR_TYPES = 20
 """Places of the label error_type: engines know four, so this only bounds what a broken one could invent."""
 
+RETIRED = 20_000
+"""Fingerprints whose series may be retired: their totals stay, so that no counter falls should they come back."""
+
 _FORGET_EVERY_SECONDS = 300.0
+
+_READING = ("SELECT", "DESCRIBE")
+"""Types of queries that a cache could answer."""
 
 
 class Publisher(Protocol):
@@ -56,6 +65,9 @@ class Publisher(Protocol):
 
     def counters(self, changes: Iterable[tuple[str, tuple[str, ...], float]]) -> None:
         """Show these series, or their new values."""
+
+    def withdraw(self, samples: Iterable[tuple[str, Sequence[str]]]) -> None:
+        """Show these series no more."""
 
     def replace(self, group: str, gauges: Mapping[str, Iterable[tuple[tuple[str, ...], float]]]) -> None:
         """Show, of each family named, these samples for *group* and no others."""
@@ -72,6 +84,8 @@ class Policy(NamedTuple):
     """Seconds for which a new series shows 0."""
     admit_after: int = 3
     """Queries of a fingerprint before it gets series of its own."""
+    retire_after: float = 0.0
+    """Seconds without a query after which a fingerprint's series are shown no more; 0: never."""
 
 
 class Statements:
@@ -82,15 +96,41 @@ class Statements:
         self._publisher = publisher
         self._longest = longest
         self._samples: dict[str, tuple[tuple[str, ...], float]] = {}
+        self._clusters: dict[str, set[str]] = {}
         self._mutex = threading.Lock()
 
-    def add(self, statements: Mapping[str, Statement]) -> None:
-        """Show what these fingerprints stand for, too."""
+    def add(self, cluster: str, statements: Mapping[str, Statement]) -> None:
+        """Show what these fingerprints stand for, which have series in *cluster* now."""
         if statements:
             with self._mutex:
-                for fingerprint, (query_type, template) in statements.items():
-                    self._samples[fingerprint] = ((fingerprint, query_type, shorten(template, self._longest)), 1.0)
-                self._publisher.replace("", {FINGERPRINT_INFO.name: list(self._samples.values())})
+                for fingerprint, statement in statements.items():
+                    self._clusters.setdefault(fingerprint, set()).add(cluster)
+                    text = shorten(statement.template, self._longest)
+                    self._samples[fingerprint] = ((fingerprint, statement.query_type, text), 1.0)
+                self._publish()
+
+    def remove(self, cluster: str, fingerprints: Iterable[str]) -> None:
+        """Show what these stand for no more, but for those that have series in another cluster."""
+        with self._mutex:
+            for fingerprint in fingerprints:
+                clusters = self._clusters.get(fingerprint, set())
+                clusters.discard(cluster)
+                if not clusters:
+                    self._samples.pop(fingerprint, None)
+            self._publish()
+
+    def _publish(self) -> None:
+        self._publisher.replace("", {FINGERPRINT_INFO.name: list(self._samples.values())})
+
+
+class Seen(NamedTuple):
+    """What is made of a query's text as soon as it is decoded; the text itself is not kept."""
+
+    fingerprint: Fingerprint
+    place: str
+    """The session's catalog and schema, where the statement needs them; see usage.place_of."""
+    text: int | None
+    """Hash of the very text and its session, keyed anew in each process; None if the text is cut, or does not read."""
 
 
 def shorten(template: str, longest: int) -> str:
@@ -136,6 +176,8 @@ class Pipeline:
         self._statements = statements
         self._fingerprinter = Fingerprinter()
         self._candidates = Candidates(policy.admit_after)
+        self._repeats = Repeats()
+        self._waking: dict[str, float] = {}
         self._book = ledger.open_book(name, url)
         self._labels = Labels(
             {**policy.limits, "error_type": ERROR_TYPES},
@@ -149,12 +191,12 @@ class Pipeline:
         self._was_listed = {query_id: bool(charged.outcome) for query_id, charged in self._book.listed.items()}
         self._ends: dict[str, float] = {}
         # What the next commit has to bring; grows only while the ledger takes none.
-        self._uncommitted: dict[str, tuple[Query, Fingerprint]] = {}
+        self._uncommitted: dict[str, tuple[Query, Seen]] = {}
         self._admitted: dict[str, Statement] = {}
         self._out_of_sight: dict[str, Unlisted] = {}
         self._restarted: set[str] = set()
         self._counts: dict[Series, float] = {}
-        self._next_forget = now
+        self._next_forget = self._next_tidy = now
         self._open(now)
 
     def _open(self, now: float) -> None:
@@ -168,13 +210,18 @@ class Pipeline:
             new = dict.fromkeys((one for one in series if one not in totals), 0.0)
             if new:
                 self._ledger.commit(self._book, self._entry(gains=new), now, delay)
-        self._statements.add(self._book.statements)
+        unknown = [name for name, seen in self._book.seen.items() if not seen]  # of a ledger that did not keep it
+        if unknown:
+            entry = self._entry()
+            entry.seen = dict.fromkeys(unknown, now)
+            self._ledger.commit(self._book, entry, now, self._policy.delay)
+        self._statements.add(self.name, self._book.statements)
         self._show((series, total.value if total.shown else 0.0) for series, total in totals.items())
         self._publish_health(Health(label_counts=self._labels.counts(), label_limits=self._labels.limits))
 
     def polled(self, answer: Answer, now: float) -> Done:
         """Account for a good answer. Raises NotAListError if it is not a whole list: then nothing has happened."""
-        query_list = decode_query_list(answer.query_list, self._rows, self._fingerprint)
+        query_list = decode_query_list(answer.query_list, self._rows, self._see)
         info = told(answer.info)
         listed = {row.id: row for row in query_list.rows.values() if isinstance(row, Query)}
         findings = self._look(listed, answer, info, now)
@@ -191,6 +238,7 @@ class Pipeline:
         ledger_error = None
         try:
             self._commit(listed, now)
+            self._tidy(now)
         except LedgerBusyError as error:
             ledger_error = error
         self._publish_live(listed.values())
@@ -230,16 +278,20 @@ class Pipeline:
         self._ends, self._clock = ends, clock
         return findings
 
-    def _fingerprint(self, text: Text) -> Fingerprint:
-        return self._fingerprinter.of(text.sql, text.prepared, text.is_cut)
+    def _see(self, text: Text) -> Seen:
+        fingerprint = self._fingerprinter.of(text.sql, text.prepared, text.is_cut)
+        is_whole = not fingerprint.truncated and fingerprint.query_type in _READING
+        return Seen(
+            fingerprint, place_of(fingerprint.tables, text.catalog, text.schema), hash(text) if is_whole else None
+        )
 
-    def _take(self, query_list: QueryList[Fingerprint], listed: Mapping[str, Query]) -> None:
+    def _take(self, query_list: QueryList[Seen], listed: Mapping[str, Query]) -> None:
         """Note what is to be committed."""
         self._rows = query_list.rows
-        for query, fingerprint in zip(query_list.fresh, query_list.digests, strict=True):
-            seen = self._uncommitted.get(query.id)
-            if seen is None or query.is_terminal or not seen[0].is_terminal:
-                self._uncommitted[query.id] = (query, fingerprint)
+        for query, seen in zip(query_list.fresh, query_list.digests, strict=True):
+            before = self._uncommitted.get(query.id)
+            if before is None or query.is_terminal or not before[0].is_terminal:
+                self._uncommitted[query.id] = (query, seen)
             self._out_of_sight.pop(query.id, None)
         for query_id in self._was_listed.keys() - listed.keys():
             self._out_of_sight[query_id] = Unlisted(self._listed_at or 0.0, self._lists)
@@ -262,9 +314,9 @@ class Pipeline:
         book = self._book
         entry = self._entry()
         known = self._known(self._uncommitted)
-        for query, fingerprint in self._uncommitted.values():
+        for query, seen in self._uncommitted.values():
             before = known.get(query.id)
-            after = self._charge(before, query, fingerprint, entry.gains)
+            after = self._charge(before, query, seen, entry, now)
             where = self._out_of_sight.get(query.id)
             if after != before or where is not None:
                 entry.charged[query.id] = (after, where)
@@ -295,9 +347,8 @@ class Pipeline:
                 strangers.append(query_id)
         return {**known, **self._ledger.charged(self._book, strangers)} if strangers else known
 
-    def _charge(
-        self, before: Charged | None, query: Query, fingerprint: Fingerprint, totals: dict[Series, float]
-    ) -> Charged:
+    def _charge(self, before: Charged | None, query: Query, seen: Seen, entry: Entry, now: float) -> Charged:
+        totals = entry.gains
         user = self._show_label("user", query.user, before is None, totals)
         source = self._show_label("source", query.source, before is None, totals)
         after = charge(before, query, user, source, outcome_of(query, self._policy.canceled))
@@ -305,26 +356,71 @@ class Pipeline:
         if lost not in self._book.totals and lost not in totals:
             for series in owner_series(after.user, after.source):
                 totals.setdefault(series, 0.0)
+        is_repeat = (
+            seen.text is not None
+            and query.ended is not None
+            and after.outcome == Outcome.FINISHED
+            and self._repeats.meet(seen.text, query.id, query.ended)
+        )
         if after == before:
             return after
         error_type = error_name = ""
         if after.outcome not in ("", Outcome.FINISHED) and not (before and before.outcome):
             error_type = self._show_label("error_type", query.error_type, True, totals)
             error_name = self._show_label("error_name", query.error_name, True, totals)
-        pattern = self._show_fingerprint(fingerprint, before is None, totals)
-        for series, gain in gains(before, after, query, error_type, error_name, pattern):
+        pattern = self._show_fingerprint(seen.fingerprint, before is None, entry, now)
+        for series, gain in gains(before, after, query, error_type, error_name, pattern, is_repeat):
             totals[series] = totals.get(series, 0.0) + gain
+        self._use(before, after, query, seen, error_name, is_repeat, entry, now)
         return after
 
-    def _show_fingerprint(self, fingerprint: Fingerprint, first_time: bool, totals: dict[Series, float]) -> str:
+    def _use(
+        self,
+        before: Charged | None,
+        after: Charged,
+        query: Query,
+        seen: Seen,
+        error_name: str,
+        is_repeat: bool,
+        entry: Entry,
+        now: float,
+    ) -> None:
+        """Add the step from *before* to *after* to the usage of its hour."""
+        fingerprint = seen.fingerprint
+        time = now if query.ended is None else query.ended
+        for period in periods(time, now, self._book.days, self._ledger.bounds.kept):
+            page = entry.usage.get(period)
+            if page is None:
+                page = entry.usage[period] = Page()
+            key = Key(fingerprint.id, after.user, after.source, seen.place)
+            cell = page.cells.get(key)
+            if cell is None:
+                cell = page.cells[key] = Cell()
+                entry.statements.setdefault(fingerprint.id, _statement(fingerprint))
+            cell.charge(before, after, is_repeat)
+            if error_name and not (before and before.outcome):
+                error = ErrorKey(fingerprint.id, after.user, error_name)
+                page.errors[error] = page.errors.get(error, 0) + 1
+
+    def _show_fingerprint(self, fingerprint: Fingerprint, first_time: bool, entry: Entry, now: float) -> str:
         """Return the label value of a query's fingerprint: itself once enough queries had it, and there is a place."""
-        shown = OTHER
-        if self._labels.has("fingerprint", fingerprint.id):
-            shown = fingerprint.id
-        elif first_time and self._candidates.meet(fingerprint.id):
-            shown = self._show_label("fingerprint", fingerprint.id, first_time, totals)
-            if shown == fingerprint.id:
-                self._admitted[shown] = Statement(fingerprint.query_type, fingerprint.template)
+        shown, totals, name = OTHER, entry.gains, fingerprint.id
+        if self._labels.has("fingerprint", name):
+            if self._waking.get(name, now) <= now:
+                shown = name
+                self._waking.pop(name, None)
+            if now - self._book.seen.get(name, 0.0) > DAY:
+                entry.seen[name] = now
+        elif first_time and self._candidates.meet(name):
+            if name in self._book.retired and not self._labels.is_full("fingerprint"):
+                self._show(self._ledger.revive(self._book, name, list(fingerprint_series(name))))
+                self._waking[name] = now + self._policy.delay
+            shown = self._show_label("fingerprint", name, first_time, totals)
+            if shown == name:
+                self._admitted[name] = _statement(fingerprint)
+                entry.seen[name] = now
+                if name in self._waking:
+                    shown = OTHER
         if (FINGERPRINT_QUERIES.name, (shown, Outcome.FINISHED.value)) not in self._book.totals:
             for series in fingerprint_series(shown):
                 totals.setdefault(series, 0.0)
@@ -366,11 +462,27 @@ class Pipeline:
             terms += [(name, before, lists) for name in {coordinator_of(query_id) for query_id in listed}]
         return terms
 
+    def _tidy(self, now: float) -> None:
+        """Once an hour: keep usage bounded, and retire fingerprints that were not met for long."""
+        if now < self._next_tidy:
+            return
+        self._ledger.tidy_usage(self._book, now)
+        before = now - self._policy.retire_after
+        old = [name for name, seen in self._book.seen.items() if seen < before]
+        old = old[: RETIRED - len(self._book.retired)]
+        if self._policy.retire_after and old:
+            series = [one for name in old for one in fingerprint_series(name)]
+            self._ledger.retire(self._book, old, series)
+            self._labels.remove("fingerprint", old)
+            self._publisher.withdraw((sample, (self.name, *labels)) for sample, labels in series)
+            self._statements.remove(self.name, old)
+        self._next_tidy = (now // HOUR + 1) * HOUR
+
     def _write(self, entry: Entry, now: float) -> None:
         entry.label_values = self._labels.admitted()
-        entry.statements = self._admitted
+        entry.statements.update(self._admitted)
         changes = self._ledger.commit(self._book, entry, now, self._policy.delay)
-        self._statements.add(self._admitted)
+        self._statements.add(self.name, self._admitted)
         self._admitted = {}
         self._counts.clear()
         self._labels.keep()
@@ -415,7 +527,7 @@ class Pipeline:
     def _healthy(
         self,
         listed: Mapping[str, Query],
-        query_list: QueryList[Fingerprint],
+        query_list: QueryList[Seen],
         answer: Answer,
         info: Info | None,
         findings: Findings,
@@ -442,6 +554,10 @@ class Pipeline:
             visible_users=len({query.user for query in listed.values()}),
             label_counts=self._labels.counts(),
         )
+
+
+def _statement(fingerprint: Fingerprint) -> Statement:
+    return Statement(fingerprint.query_type, fingerprint.template, fingerprint.read, fingerprint.written)
 
 
 def told(body: bytes | bytearray | None) -> Info | None:

@@ -50,6 +50,9 @@ class Text(NamedTuple):
     """The statement that ``EXECUTE`` runs, where the engine lists it."""
     is_cut: bool
     """True if the engine keeps only the beginning: of texts longer than it takes."""
+    catalog: str = ""
+    """Of the session; empty if it has none, like the schema."""
+    schema: str = ""
 
 
 @dataclass(frozen=True, slots=True)

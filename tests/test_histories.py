@@ -10,9 +10,10 @@ import json
 import os
 import random
 import shutil
+import sqlite3
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,9 @@ class Shown:
         for name, labels, value in changes:
             assert value >= self.values.get((name, labels), 0.0), f"{name}{labels} fell to {value}"
             self.values[name, labels] = value
+
+    def withdraw(self, samples: Iterable[tuple[str, Sequence[str]]]) -> None:
+        raise AssertionError("nothing is retired in a day")
 
     def replace(self, group: str, gauges: Mapping[str, Iterable[tuple[tuple[str, ...], float]]]) -> None:
         self.gauges.update({family: list(samples) for family, samples in gauges.items()})
@@ -165,7 +169,8 @@ class Model:
 
 def run_history(seed: int, folder: Path) -> None:
     rng = random.Random(seed)
-    coordinator, model, shown = Coordinator(rng), Model(), Shown()
+    start_at = START + rng.choice([0.0, 9.0, 10.0]) * 3600.0  # the end of the UTC day is near, or not
+    coordinator, model, shown = Coordinator(rng, start_at, started=start_at - 1000.0), Model(), Shown()
     limits = LIMITS if seed % 2 else dict.fromkeys(LIMITS, 100)
     policy = Policy({"USER_CANCELED"}, limits, rng.choice([0.0, 30.0]))
     path = folder / "0.sqlite"
@@ -199,7 +204,7 @@ def run_history(seed: int, folder: Path) -> None:
         elif fate < 0.25:  # killed between two statements: what came after them never happened
             before = dict(shown.values)
             killed = folder / f"{step + 1}.sqlite"
-            photograph(ledger, path, killed, rng.randrange(15))
+            photograph(ledger, path, killed, rng.randrange(25))
             assert pipeline.polled(whole, coordinator.now).ledger_error is None
             ledger.close()
             if killed.exists():
@@ -223,6 +228,7 @@ def run_history(seed: int, folder: Path) -> None:
         coordinator.now += 60.0
     model.committed()
     check(model, shown, limits)
+    check_usage(path, shown)
     ledger.close()
 
 
@@ -289,6 +295,39 @@ def check(model: Model, shown: Shown, limits: Mapping[str, int]) -> None:
     assert counts == Counter(
         {(outcome,): sum(n for key, n in ends.items() if key[2] == outcome) for outcome in {key[2] for key in ends}}
     )
+
+
+def check_usage(path: Path, shown: Shown) -> None:
+    """Hold the hours of usage, and the days that were added up, against the counters of the users."""
+    db = sqlite3.connect(path)
+    for start, finished, cpu in db.execute(
+        "SELECT start, sum(finished), sum(cpu_seconds) FROM usage WHERE days GROUP BY 1"
+    ):
+        hours = db.execute(
+            "SELECT sum(finished), sum(cpu_seconds) FROM usage WHERE NOT days AND start >= ? AND start < ?",
+            (start, start + 86400),
+        ).fetchone()
+        assert (finished, round(cpu, 6)) == (hours[0], round(hours[1], 6))
+    used = db.execute(
+        "SELECT user.name, source.name, sum(finished), sum(failed), sum(canceled), sum(cpu_seconds), "
+        "sum(failed_cpu_seconds), sum(folded) FROM usage JOIN usage_name AS user ON user.id = user "
+        "JOIN usage_name AS source ON source.id = source WHERE NOT days GROUP BY 1, 2"
+    ).fetchall()
+    for outcome, column in (("finished", 2), ("failed", 3), ("canceled", 4)):
+        counted = {key[:2]: n for key, n in shown.total("presto_user_queries_total").items() if key[2] == outcome}
+        assert {row[:2]: row[column] for row in used if row[column]} == counted
+    for name, column in (("cpu_seconds", 5), ("failed_cpu_seconds", 6)):
+        counted = {key: round(n, 6) for key, n in shown.total(f"presto_user_query_{name}_total").items()}
+        assert {row[:2]: round(row[column], 6) for row in used if row[column]} == counted
+    assert sum(row[7] for row in used) == 0
+    errors = dict(
+        db.execute("SELECT name, sum(queries) FROM usage_error JOIN usage_name ON id = error WHERE NOT days GROUP BY 1")
+    )
+    named: Counter[str] = Counter()
+    for key, n in shown.total("presto_user_query_errors_total").items():
+        named[key[4]] += int(n)
+    assert errors == named
+    db.close()
 
 
 @pytest.fixture(scope="module")

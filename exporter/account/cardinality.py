@@ -55,6 +55,14 @@ class Labels:
         """Return whether *value* of *label* has a place already."""
         return value in self._values[label]
 
+    def is_full(self, label: str) -> bool:
+        """Return whether no further value of *label* would get a place."""
+        return len(self._values[label]) >= self.limits[label]
+
+    def remove(self, label: str, values: Iterable[str]) -> None:
+        """Take their places from *values*; `admitted` must be empty."""
+        self._values[label].difference_update(values)
+
     def counts(self) -> dict[str, int]:
         """Return how many values of each label have a place."""
         return {label: len(self._values[label]) for label in self.limits}

@@ -14,6 +14,8 @@ from typing import NamedTuple
 from exporter.catalogue import (
     FINGERPRINT_AMOUNTS,
     FINGERPRINT_QUERIES,
+    FINGERPRINT_REPEATED,
+    FINGERPRINT_REPEATED_CPU,
     HISTOGRAMS,
     QUERY_DURATION,
     QUERY_PEAK_MEMORY,
@@ -89,12 +91,19 @@ def _due(amounts: Amounts, outcome: str, before: Amounts) -> Amounts:
 
 
 def gains(
-    before: Charged | None, after: Charged, query: Query, error_type: str, error_name: str, fingerprint: str
+    before: Charged | None,
+    after: Charged,
+    query: Query,
+    error_type: str,
+    error_name: str,
+    fingerprint: str,
+    is_repeat: bool = False,
 ) -> Iterator[Gain]:
     """Yield what the step from *before* to *after* adds to which series; nothing if the two are alike.
 
     Of a histogram only the lowest bucket is named: `cumulate` does the rest, once for many queries.
-    *error_type*, *error_name* (used if the query ended with an error) and *fingerprint* are label values.
+    *error_type*, *error_name* (used if the query ended with an error) and *fingerprint* are label values. *is_repeat*:
+    the text of the query had finished before.
     """
     owner = (after.user, after.source)
     ended = after.outcome and not (before and before.outcome)
@@ -103,6 +112,9 @@ def gains(
         yield (FINGERPRINT_QUERIES.name, (fingerprint, after.outcome)), 1.0
         if after.outcome != Outcome.FINISHED:
             yield (USER_ERRORS.name, (*owner, after.outcome, error_type, error_name)), 1.0
+        if is_repeat:
+            yield (FINGERPRINT_REPEATED.name, (fingerprint,)), 1.0
+            yield (FINGERPRINT_REPEATED_CPU.name, (fingerprint,)), after.amounts.cpu_seconds
         for metric, value in (
             (QUERY_DURATION, query.amounts.elapsed_seconds),
             (QUERY_QUEUED, query.amounts.queued_seconds),
@@ -158,7 +170,7 @@ def fingerprint_series(fingerprint: str) -> Iterator[Series]:
     """Yield the series that exist as soon as a fingerprint has series of its own."""
     for outcome in Outcome:
         yield FINGERPRINT_QUERIES.name, (fingerprint, outcome.value)
-    for metric in FINGERPRINT_AMOUNTS:
+    for metric in (*FINGERPRINT_AMOUNTS, FINGERPRINT_REPEATED, FINGERPRINT_REPEATED_CPU):
         yield metric.name, (fingerprint,)
 
 

@@ -25,21 +25,27 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
+from exporter.account import usage_rows
+from exporter.account.cardinality import OTHER
 from exporter.account.charge import Charged
 from exporter.account.completeness import coordinator_of
-from exporter.catalogue import Series
+from exporter.account.usage import HOUR, Cell, Key, Page, Period, dearest_fingerprints, fold, fold_where
+from exporter.account.usage_rows import Bounds, Statement
+from exporter.catalogue import FINGERPRINT, FINGERPRINT_COUNTERS, Series
 from exporter.errors import LedgerBusyError, LedgerUnusableError
 from exporter.query import Amounts
 
 APPLICATION_ID = 0x50514558
 """``PQEX`` in the header of the file: tells a ledger from any other SQLite database."""
 
-MIGRATIONS: tuple[str, ...] = ("schema.sql",)
+MIGRATIONS: tuple[str, ...] = ("schema.sql", "schema_2.sql")
 """Scripts that lead from each version of the file to the next; their number is the version of today."""
 
 DECIMALS = 6
 """Of every total. Seconds come in microseconds, bytes and rows are whole, so rounding the sum keeps it the sum of the
 decimals, which no order of additions changes."""
+
+_OF_FINGERPRINTS = frozenset(metric.name for metric in FINGERPRINT_COUNTERS)
 
 _LOCK_WAIT_SECONDS = 1.0
 _IDS_PER_SELECT = 500
@@ -51,13 +57,6 @@ class Unlisted(NamedTuple):
     last_listed: float
     lists: int
     """Good lists of the cluster up to the one that had it last."""
-
-
-class Statement(NamedTuple):
-    """What a fingerprint stands for."""
-
-    query_type: str
-    template: str
 
 
 @dataclass(slots=True)
@@ -80,6 +79,7 @@ class Book:
     listed_at: float | None
     memo: str
     label_values: list[tuple[str, str]]
+    """But for retired fingerprints."""
     listed: dict[str, Charged]
     """By id: the queries of the last list."""
     absent: dict[str, tuple[Charged, Unlisted]]
@@ -89,6 +89,16 @@ class Book:
     """By fingerprint: those that have series of their own in this cluster."""
     hidden: dict[Series, float] = field(default_factory=dict)
     """Series that show 0 still, with the times of their birth, oldest first."""
+    seen: dict[str, float] = field(default_factory=dict)
+    """By fingerprint with series: when it was last met, to the day."""
+    retired: set[str] = field(default_factory=set)
+    """Fingerprints whose series are shown no more; their totals stay in the file."""
+    days: set[int] = field(default_factory=set)
+    """Starts of the days whose usage has been added up."""
+    pages: dict[Period, Page] = field(default_factory=dict)
+    """Usage of the periods that commits write to; older ones are read again when they are needed."""
+    new_characters: dict[Period, int] = field(default_factory=dict)
+    """Of templates that came with each of these periods."""
 
 
 @dataclass(slots=True)
@@ -107,6 +117,10 @@ class Entry:
     gains: dict[Series, float] = field(default_factory=dict)
     label_values: list[tuple[str, str]] = field(default_factory=list)
     statements: dict[str, Statement] = field(default_factory=dict)
+    usage: dict[Period, Page] = field(default_factory=dict)
+    """What is added to which period; `statements` has all fingerprints in it."""
+    seen: dict[str, float] = field(default_factory=dict)
+    """Fingerprints with series that were met, with the time."""
     forget: list[tuple[str | None, float, int]] = field(default_factory=list)
     """Coordinator (None: any), and the time and the number of lists up to which an id must have been listed last."""
 
@@ -122,13 +136,15 @@ _PUT_QUERY = (
 class Ledger:
     """The open ledger. Safe for several threads; raises LedgerBusyError where a later try may succeed."""
 
-    def __init__(self, path: str | Path) -> None:
-        """Open the ledger at *path*, made if there is none.
+    def __init__(self, path: str | Path, bounds: Bounds = Bounds()) -> None:  # noqa: B008
+        """Open the ledger at *path*, made if there is none; keep usage within *bounds*.
 
         Raises LedgerUnusableError, the file unchanged, if it is not a ledger, or of a newer version, corrupt,
         read-only, or in use by another process.
         """
         self.path = Path(path)
+        self.bounds = bounds
+        self._collected = 0
         self._mutex = threading.RLock()
         self._lock = _take_lock(self.path)
         try:
@@ -161,7 +177,18 @@ class Ledger:
             cluster, lists, listed_at, memo = db.execute(
                 "SELECT id, lists, listed, memo FROM cluster WHERE name = ?", (name,)
             ).fetchone()
-            label_values = db.execute("SELECT label, value FROM label_value WHERE cluster = ?", (cluster,)).fetchall()
+            label_values = []
+            seen: dict[str, float] = {}
+            retired: set[str] = set()
+            for label, value, last_seen, is_retired in db.execute(
+                "SELECT label, value, seen, retired FROM label_value WHERE cluster = ?", (cluster,)
+            ):
+                if is_retired:
+                    retired.add(value)
+                    continue
+                label_values.append((label, value))
+                if label == FINGERPRINT:
+                    seen[value] = last_seen
             listed: dict[str, Charged] = {}
             absent: dict[str, tuple[Charged, Unlisted]] = {}
             for row in db.execute(
@@ -174,14 +201,28 @@ class Ledger:
                 else:
                     absent[row[0]] = (_charged(row[3:]), Unlisted(row[1], row[2]))
             statements = {
-                fingerprint: Statement(query_type, template)
-                for fingerprint, query_type, template in db.execute(
-                    "SELECT statement.* FROM statement JOIN label_value ON value = fingerprint "
-                    "WHERE label = 'fingerprint' AND cluster = ?",
+                fingerprint: Statement(query_type, template, tuple(json.loads(read)), tuple(json.loads(written)))
+                for fingerprint, query_type, template, read, written in db.execute(
+                    "SELECT fingerprint, query_type, template, read, written FROM statement "
+                    "JOIN label_value ON value = fingerprint "
+                    "WHERE label = 'fingerprint' AND cluster = ? AND NOT retired",
                     (cluster,),
                 )
             }
-            book = Book(cluster, lists, listed_at, memo, label_values, listed, absent, {}, statements)
+            book = Book(
+                cluster,
+                lists,
+                listed_at,
+                memo,
+                label_values,
+                listed,
+                absent,
+                {},
+                statements,
+                seen=seen,
+                retired=retired,
+                days=usage_rows.days_of(db, cluster),
+            )
             names: dict[str, str] = {}  # one object per text: a value is in many series
             for series_id, sample, labels, total, born, shown in db.execute(
                 "SELECT id, name, labels, total, born, shown FROM series WHERE cluster = ? ORDER BY id", (cluster,)
@@ -190,6 +231,8 @@ class Ledger:
                     names.setdefault(sample, sample),
                     tuple(names.setdefault(value, value) for value in json.loads(labels)),
                 )
+                if retired and series[0] in _OF_FINGERPRINTS and series[1][0] in retired:
+                    continue
                 book.totals[series] = Total(series_id, total, born, bool(shown))
                 if not shown:
                     book.hidden[series] = born
@@ -219,6 +262,9 @@ class Ledger:
         due = list(takewhile(lambda series: book.hidden[series] + delay <= now, book.hidden))
         if delay <= 0.0:
             due += born
+        for period in [one for one in book.pages if one.days or one.start < now - 2 * HOUR]:
+            del book.pages[period]
+            book.new_characters.pop(period, None)
         with self._transaction():
             db = self._db
             db.execute(
@@ -235,13 +281,18 @@ class Ledger:
                 ((at.last_listed, at.lists, book.id, query_id) for query_id, at in entry.unlisted.items()),
             )
             db.executemany(
-                "INSERT OR IGNORE INTO label_value VALUES (?, ?, ?)",
+                "INSERT INTO label_value (cluster, label, value) VALUES (?, ?, ?) "
+                "ON CONFLICT (cluster, label, value) DO UPDATE SET retired = 0",
                 ((book.id, *pair) for pair in entry.label_values),
             )
             db.executemany(
-                "INSERT OR IGNORE INTO statement VALUES (?, ?, ?)",
-                ((fingerprint, *statement) for fingerprint, statement in entry.statements.items()),
+                "UPDATE label_value SET seen = ? WHERE cluster = ? AND label = 'fingerprint' AND value = ?",
+                ((time, book.id, fingerprint) for fingerprint, time in entry.seen.items()),
             )
+            usage_rows.put_statements(db, entry.statements, now, self.bounds.template)
+            usage = {period: self._usage(book, period, page, entry) for period, page in entry.usage.items()}
+            for period, page in usage.items():
+                usage_rows.write(db, book.id, period, page)
             first_id = db.execute("SELECT coalesce(max(id), 0) + 1 FROM series").fetchone()[0]
             new_ids = {series: first_id + index for index, series in enumerate(born)}
             # Replaces what a commit left that succeeded although it seemed to fail.
@@ -274,7 +325,118 @@ class Ledger:
                 for terms in entry.forget
             )
         self._queries += entry.appeared - forgotten
+        book.seen.update(entry.seen)
+        _enter_usage(book, usage)
         return _enter(book, totals, new_ids, due, now)
+
+    def _usage(self, book: Book, period: Period, gains: Page, entry: Entry) -> Page:
+        """Return what the cells and errors of *gains* will have come to."""
+        if period not in book.pages:
+            book.pages[period] = usage_rows.load(self._db, book.id, period)
+        held = book.pages[period]
+        known = {key.fingerprint for key in held.cells}
+        room = self.bounds.exact_cells - len(held.cells)
+        characters = self.bounds.exact_characters - book.new_characters.get(period, 0)
+        page = Page()
+        for key, gain in gains.cells.items():
+            if key not in held.cells and key not in page.cells:
+                length = 0 if key.fingerprint in known else len(entry.statements[key.fingerprint].template)
+                if room <= 0 or length > characters:
+                    key = Key(OTHER, key.user, key.source, "")
+                    gain.folded = gain.ended
+                room -= 1
+                characters -= length
+                known.add(key.fingerprint)
+            cell = page.cells.get(key)
+            if cell is None:
+                cell = page.cells[key] = Cell()
+                if key in held.cells:
+                    cell.add(held.cells[key])
+            cell.add(gain)
+        for error, queries in gains.errors.items():
+            if error.fingerprint not in known:
+                error = error._replace(fingerprint=OTHER)
+            page.errors[error] = page.errors.get(error, held.errors.get(error, 0)) + queries
+        book.new_characters[period] = self.bounds.exact_characters - characters
+        return page
+
+    def revive(self, book: Book, fingerprint: str, series: Iterable[Series]) -> list[tuple[Series, float]]:
+        """Take the totals of a retired fingerprint up again, and return its *series* with the values they show."""
+        with self._transaction():
+            for sample, labels in series:
+                row = self._db.execute(
+                    "SELECT id, total, born FROM series WHERE cluster = ? AND name = ? AND labels = ?",
+                    (book.id, sample, _json(labels)),
+                ).fetchone()
+                if row is not None:
+                    book.totals[sample, labels] = Total(row[0], row[1], row[2], True)
+        book.retired.discard(fingerprint)
+        return [(one, book.totals[one].value) for one in series if one in book.totals]
+
+    def retire(self, book: Book, fingerprints: Iterable[str], series: Iterable[Series]) -> None:
+        """Keep the totals of *fingerprints*, whose *series* these are, in the file only."""
+        with self._transaction():
+            self._db.executemany(
+                "UPDATE label_value SET retired = 1 WHERE cluster = ? AND label = 'fingerprint' AND value = ?",
+                ((book.id, fingerprint) for fingerprint in fingerprints),
+            )
+            self._db.executemany(
+                "UPDATE series SET shown = 1 WHERE id = ?",
+                ((book.totals[one].id,) for one in series if one in book.hidden),
+            )
+        for one in series:
+            book.totals.pop(one, None)
+            book.hidden.pop(one, None)
+        for fingerprint in fingerprints:
+            book.seen.pop(fingerprint, None)
+            book.statements.pop(fingerprint, None)
+            book.retired.add(fingerprint)
+
+    def tidy_usage(self, book: Book, now: float) -> None:
+        """Add up the days that are over, fold and delete what is no longer kept whole; each step by itself."""
+        db, bounds = self._db, self.bounds
+        with self._transaction():
+            unfinished = usage_rows.unfinished_days(db, book.id, now)
+        for day in unfinished:
+            with self._transaction():
+                usage_rows.add_up_day(db, book.id, day, bounds.cells_per_day)
+            book.days.add(day)
+        with self._transaction():
+            crowded = usage_rows.crowded_hours(db, book.id, now, bounds.cells_per_hour)
+        for period in crowded:
+            with self._transaction():
+                page = fold(usage_rows.load(db, book.id, period), bounds.cells_per_hour)
+                usage_rows.replace(db, book.id, period, page)
+            book.pages.pop(period, None)
+        with self._transaction():
+            usage_rows.prune(db, book.id, now, bounds.kept)
+            book.days = usage_rows.days_of(db, book.id)
+        self._bound_statements(now)
+
+    def _bound_statements(self, now: float) -> None:
+        """Fold the cheapest fingerprints where there are too many; once a day delete what nothing refers to."""
+        db, bounds = self._db, self.bounds
+        with self._transaction():
+            count, characters = usage_rows.statements_held(db)
+            is_full = count > bounds.fingerprints or characters > bounds.characters
+            if is_full or now // HOUR // 24 > self._collected:
+                usage_rows.collect(db)
+                self._collected = int(now // HOUR // 24)
+                count, characters = usage_rows.statements_held(db)
+            if count <= bounds.fingerprints and characters <= bounds.characters:
+                return
+            costs = usage_rows.costs(db)
+            # to nine tenths, so that this is not to do again in an hour
+            kept = dearest_fingerprints(costs, bounds.fingerprints * 9 // 10, bounds.characters * 9 // 10)
+            kept.add(OTHER)
+            crowded = usage_rows.periods_with(db, costs.keys() - kept, now)
+        for cluster, period in crowded:
+            with self._transaction():
+                page = usage_rows.load(db, cluster, period)
+                chosen = {key for key in page.cells if key.fingerprint not in kept}
+                usage_rows.replace(db, cluster, period, fold_where(page, chosen))
+        with self._transaction():
+            usage_rows.collect(db)
 
     def size_bytes(self) -> int:
         """Return the size of the ledger's files."""
@@ -326,6 +488,14 @@ def _enter(
         for series in changed
         if book.totals[series].shown or series in new_ids
     ]
+
+
+def _enter_usage(book: Book, usage: Mapping[Period, Page]) -> None:
+    for period, page in usage.items():
+        book.pages[period].cells.update(page.cells)
+        book.pages[period].errors.update(page.errors)
+        if period.days:
+            book.days.add(period.start)
 
 
 def _sum(total: Total | None, gain: float) -> float:

@@ -42,6 +42,8 @@ class Rejected(NamedTuple):
 class _Session(msgspec.Struct):
     user: str | None = None
     source: str | None = None
+    catalog: str | None = None
+    schema: str | None = None
 
 
 class _ErrorCode(msgspec.Struct):
@@ -158,7 +160,9 @@ def _decode(record: bytes) -> tuple[Query, Text] | Rejected:
     try:
         row = _row(record)
         query = _query(row)
-        return query, Text(row.query or "", row.prepared_query, query.error_name == _TEXT_TOO_LARGE)
+        session = row.session or _Session()
+        is_cut = query.error_name == _TEXT_TOO_LARGE
+        return query, Text(row.query or "", row.prepared_query, is_cut, session.catalog or "", session.schema or "")
     except DecodeError as error:
         return Rejected(error.reason)
     except UnicodeDecodeError:

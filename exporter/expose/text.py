@@ -9,6 +9,7 @@ when a gzip scrape first meets it, and keeps that.
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, exposition, utils
@@ -62,7 +63,7 @@ class Exposition:
         ProcessCollector(registry=self._process)
 
     def counters(self, samples: Iterable[tuple[str, Sequence[str], float]]) -> None:
-        """Publish new values of counters and histograms; series not named keep theirs, and none is ever removed.
+        """Publish new values of counters and histograms; series not named keep theirs.
 
         A sample is its name (``…_total``; ``…_bucket``, ``…_sum``, ``…_count``), the values of the metric's labels in
         the catalogue's order (a bucket has ``le`` after them, as it shall read), and its value, cumulative over
@@ -89,6 +90,19 @@ class Exposition:
                 for family, draft in drafts.items():
                     family.blocks = draft.blocks()
                 self._publish()
+
+    def withdraw(self, samples: Iterable[tuple[str, Sequence[str]]]) -> None:
+        """Publish without these counters, named as in `counters`; should they come back, they follow the others."""
+        with self._writing:
+            gone: dict[_Family, list[int]] = {}
+            for name, labels in samples:
+                family, series = self._counters[name]
+                place = series.places.pop(tuple(labels), None)
+                if place is not None:
+                    gone.setdefault(family, []).append(place)
+            for family, places in gone.items():
+                family.remove(sorted(places))
+            self._publish()
 
     def replace(self, group: str, gauges: Mapping[str, Iterable[tuple[Sequence[str], float]]]) -> None:
         """Publish, for each metric named, the samples that *group* has of it now, in place of those it had.
@@ -164,6 +178,16 @@ class _Family:
             together = [b"".join(together)] if together else []
         before = {block.text: block for block in self.blocks}
         self.blocks = tuple([before.get(text) or Block(text) for text in together])
+
+    def remove(self, places: list[int]) -> None:
+        """Take the lines at *places*, ascending, out; those after them move up."""
+        lines = b"".join([block.text for block in self.blocks]).split(b"\n")[:-1]
+        gone = set(places)
+        left = [line for at, line in enumerate(lines) if at not in gone]
+        blocks = [b"\n".join([*left[at : at + _LINES], b""]) for at in range(0, len(left), _LINES)]
+        self.blocks = tuple([Block(text) for text in blocks])
+        for series in self.series:
+            series.places = {key: at - bisect_left(places, at) for key, at in series.places.items()}
 
     def select(self, blocks: tuple[Block, ...], names: frozenset[str]) -> tuple[Block, ...]:
         """Return the lines of these blocks whose samples' names are among *names*."""

@@ -8,17 +8,21 @@ and a value lost to a race is made again, the same.
 from __future__ import annotations
 
 import re
+import sys
 from hashlib import blake2b
 from typing import NamedTuple
 
 from exporter.fingerprint.canonical import fold
 from exporter.fingerprint.kind import UNKNOWN, query_type
 from exporter.fingerprint.lexical import fingerprint_id, key, read
-from exporter.fingerprint.tables import tables_named
+from exporter.fingerprint.tables import tables_in
 from exporter.fingerprint.template import template
 
 LONGEST_TEXT = 256 * 1024
 """Characters of a statement that are read; a longer one is taken for cut there."""
+
+MOST_TOKENS = 100_000
+"""Tokens of a statement that are read: what people write is over at 256 Ki characters long before."""
 
 _LONGEST_KEY = 4096
 """Longer keys are kept as a digest."""
@@ -42,6 +46,10 @@ class Fingerprint(NamedTuple):
     """The text is whole, all of it could be read, and it begins like a statement. The rest was not checked."""
     truncated: bool
     """The text was cut, by the coordinator or here, so texts that differ behind the cut share an id."""
+    read: tuple[str, ...]
+    """Those of `tables` that the statement reads or only speaks of."""
+    written: tuple[str, ...]
+    """Those of `tables` that it makes, changes or removes; one may be in both."""
 
 
 class Fingerprinter:
@@ -76,13 +84,25 @@ class Fingerprinter:
 
     def _make(self, found: str, truncated: bool, is_whole: bool) -> Fingerprint:
         words, is_clean = read(found, cut=truncated)
+        if len(words) > MOST_TOKENS:
+            words, truncated = words[:MOST_TOKENS], True
         tokens, is_balanced = fold(words, cut=truncated)
         made = fingerprint_id(tokens)
         known = self._by_id.get(made)
         kind = known.query_type if known else query_type(tokens)
         parsed = is_whole and is_clean and is_balanced and not truncated and kind != UNKNOWN
         if known is None:
-            known = Fingerprint(made, template(tokens), kind, tables_named(tokens), parsed, truncated)
+            tables = tables_in(tokens)
+            known = Fingerprint(
+                id=made,
+                template=template(tokens),
+                query_type=kind,
+                tables=tables.named,
+                parsed=parsed,
+                truncated=truncated,
+                read=tables.read,
+                written=tables.written,
+            )
             self._by_id.put(made, known)
         if (parsed, truncated) != (known.parsed, known.truncated):
             return known._replace(parsed=parsed, truncated=truncated)
@@ -113,18 +133,41 @@ class _Recent:
         self._young[name] = value
 
 
+_DEEPEST_IMMEDIATE = 8
+"""Statements in strings inside of this many are left in theirs: each is as long to read as all that is inside it."""
+
 _COMMENTS = r"(?:\s++|--[^\r\n]*+|/\*(?:[^*]++|\*(?!/))*+\*/)*+"
 _execute_immediate = re.compile(
-    rf"({_COMMENTS}(?:explain\b{_COMMENTS}(?:analyze\b{_COMMENTS})?(?:verbose\b{_COMMENTS})?(?:\([^()']*+\){_COMMENTS})?)?)"
-    rf"execute\b{_COMMENTS}immediate\b{_COMMENTS}'([^']*+(?:''[^']*+)*+)('?)",
-    re.IGNORECASE,
+    rf"""(?P<before>{_COMMENTS}
+           (?:explain\b{_COMMENTS}(?:analyze\b{_COMMENTS})?(?:verbose\b{_COMMENTS})?(?:\([^()']*+\){_COMMENTS})?)?)
+         execute\b{_COMMENTS}immediate\b{_COMMENTS}
+         (?P<unicode>u&)?'(?P<string>[^']*+(?:''[^']*+)*+)(?P<end>'?)
+         (?:{_COMMENTS}uescape\b{_COMMENTS}'(?P<escape>[^'])')?""",
+    re.IGNORECASE | re.VERBOSE,
 ).match
 
 
 def _unwrapped(text: str) -> tuple[str, bool]:
     """Return the statement that EXECUTE IMMEDIATE runs (any other text as it is) and whether its string is closed."""
     is_whole = True
-    while match := _execute_immediate(text):
-        text = match[1] + match[2].replace("''", "'")
-        is_whole = is_whole and bool(match[3])
+    for _ in range(_DEEPEST_IMMEDIATE):
+        match = _execute_immediate(text)
+        if not match:
+            break
+        string = match["string"].replace("''", "'")
+        text = match["before"] + (_unescaped(string, match["escape"] or "\\") if match["unicode"] else string)
+        is_whole = is_whole and bool(match["end"])
     return text, is_whole
+
+
+def _unescaped(string: str, escape: str) -> str:
+    """Return what U&'…' means; what is no escape stays."""
+    mark = re.escape(escape)
+    return re.sub(rf"{mark}(?:([0-9a-fA-F]{{4}})|\+([0-9a-fA-F]{{6}})|({mark}))", _character, string)
+
+
+def _character(match: re.Match[str]) -> str:
+    if match[3]:
+        return str(match[3])
+    code = int(match[1] or match[2], 16)
+    return chr(code) if code <= sys.maxunicode else match[0]

@@ -1,4 +1,4 @@
-"""Which tables and views a text names, by one walk over its canonical tokens.
+"""Which tables and views a text reads and writes, by one walk over its canonical tokens.
 
 No grammar is needed: a table stands after the words that announce one (FROM, JOIN, INTO, TABLE, …), and a comma in a
 FROM clause announces the next. What has to be followed is only which bracket is in which clause, and which names of
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from exporter.fingerprint.kind import after_explain, after_if_exists, after_name
 from exporter.fingerprint.words import RESERVED, words
@@ -20,6 +21,16 @@ _ENDS_FROM_BEFORE = {
     "fetch": ("first", "next"),
 }
 """Words that end FROM only before these; elsewhere they are the alias of a table."""
+
+
+class Tables(NamedTuple):
+    """Names in lower case, with as many parts as were written, each once, sorted."""
+
+    named: tuple[str, ...]
+    """All of them."""
+    read: tuple[str, ...]
+    written: tuple[str, ...]
+    """Made, changed or removed: their rows, columns, names or comments. One may be in both."""
 
 
 class _Scope:
@@ -43,7 +54,10 @@ class _Scope:
 class _Walk:
     def __init__(self, tokens: Sequence[str]) -> None:
         self.tokens = tokens
-        self.found: set[str] = set()
+        self.read: set[str] = set()
+        self.written: set[str] = set()
+        self.targets = self.written
+        """Where what the statement is about goes: what EXPLAIN and PREPARE only look at is read."""
         self.visible: Counter[str] = Counter()
         self.scope = _Scope()
         self.stack: list[_Scope] = []
@@ -54,11 +68,26 @@ class _Walk:
     def at(self, index: int) -> str:
         return self.tokens[index] if 0 <= index < len(self.tokens) else ""
 
-    def run(self, index: int) -> None:
-        """Walk from *index*, where a statement begins that is neither EXPLAIN nor PREPARE, to the end."""
-        index = self.target(index)
+    def run(self) -> None:
+        index = self.statement(0)
         while index < len(self.tokens):
             index = self.step(index)
+
+    def statement(self, index: int) -> int:
+        """Begin the statement at *index*; return where to go on."""
+        self.targets = self.written
+        while True:
+            first = self.at(index)
+            if first == "explain":
+                is_run = self.at(index + 1) == "analyze"
+                index = after_explain(self.tokens, index)
+            elif first == "prepare" and self.at(index + 2) == "from":
+                is_run = False
+                index += 3
+            else:
+                return self.target(index)
+            if not is_run:
+                self.targets = self.read
 
     def target(self, index: int) -> int:
         """Take the table that the first words of the statement speak of; return where to go on."""
@@ -66,19 +95,21 @@ class _Walk:
         match first, second:
             case ("insert" | "merge", "into") | ("delete", "from"):
                 self.awaits_source = first == "merge"
-                if self.at(index + 2) == "table":
-                    return index + 2
-                return self.name(index + 2)
-            case ("update" | "analyze", _):
-                return self.name(index + 1)
+                return self.name(index + (3 if self.at(index + 2) == "table" else 2), self.targets)
+            case ("truncate", "table"):
+                return self.of_kind(index + 1, self.targets)
+            case ("update", _):
+                return self.name(index + 1, self.targets)
+            case ("analyze", _):
+                return self.name(index + 1, self.read)
             case ("describe" | "desc", _):
                 if second in ("input", "output") and _is_name(self.at(index + 2)):
                     return len(self.tokens)
-                return self.name(index + 1)
+                return self.name(index + 1, self.read)
             case ("show", _):
                 return self.shown(index + 1)
             case ("comment", "on"):
-                return self.commented(index + 2)
+                return self.commented(index + 2, self.targets)
             case ("grant" | "revoke" | "deny", _):
                 return self.granted(index + 1)
             case ("create" | "drop" | "alter" | "refresh", _):
@@ -89,24 +120,24 @@ class _Walk:
         """Take the table that SHOW speaks of: of COLUMNS, CREATE, STATS, COMMENT, GRANTS and PARTITIONS."""
         match self.at(index), self.at(index + 1):
             case ("columns" | "partitions" | "index" | "indexes", "from" | "in") | ("stats", "for"):
-                return self.name(index + 2)
+                return self.name(index + 2, self.read)
             case ("create", _):
-                return self.of_kind(index + 1)
+                return self.of_kind(index + 1, self.read)
             case ("comment", "on"):
-                return self.commented(index + 2)
+                return self.commented(index + 2, self.read)
             case ("grants", "on"):
-                return self.name(index + (3 if self.at(index + 2) == "table" else 2))
+                return self.name(index + (3 if self.at(index + 2) == "table" else 2), self.read)
             case ("branches", _):
                 return index
         return len(self.tokens)
 
-    def commented(self, index: int) -> int:
+    def commented(self, index: int, names: set[str]) -> int:
         if self.at(index) == "column" and _is_name(self.at(index + 1)):
             end = after_name(self.tokens, index + 1)
             if end - index > 2:
-                self.add(index + 1, end - 2)
+                self.add(index + 1, end - 2, names)
             return end
-        return self.of_kind(index)
+        return self.of_kind(index, names)
 
     def granted(self, index: int) -> int:
         """Take the table of GRANT … ON [kind] name; nothing if roles are granted, or on another kind of thing."""
@@ -115,9 +146,9 @@ class _Walk:
         index += 1
         kind, following = self.at(index), self.at(index + 1)
         if kind == "table" or following in (".", "to", "from"):
-            self.name(index + (kind == "table"))
+            self.name(index + (kind == "table"), self.read)
         elif kind == "view":
-            self.name(index + 1)
+            self.name(index + 1, self.read)
         return len(self.tokens)
 
     def defined(self, index: int) -> int:
@@ -128,13 +159,16 @@ class _Walk:
             index += 2
         while self.at(index) in ("external", "temporary"):
             index += 1
+        if self.at(index) == "branch":  # IN TABLE …
+            while index < len(self.tokens) and self.at(index) != "table":
+                index += 1
         if self.at(index) not in ("table", "view", "materialized"):
             return index
-        index = self.of_kind(index)
+        index = self.of_kind(index, self.targets)
         if verb == "alter" and self.at(index) == "rename" and self.at(index + 1) == "to":
-            return self.name(index + 2)
+            return self.name(index + 2, self.targets)
         if verb == "create" and self.at(index) == "like":
-            return self.name(index + 1)
+            return self.name(index + 1, self.read)
         if verb == "create" and self.at(index) == "(":
             self.liked(index)
             return self.closer.get(index, len(self.tokens)) + 1
@@ -150,31 +184,31 @@ class _Walk:
             elif word == ")":
                 depth -= 1
             elif word == "like" and depth == 1 and self.at(index - 1) in ("(", ","):
-                self.name(index + 1)
+                self.name(index + 1, self.read)
             index += 1
 
-    def of_kind(self, index: int) -> int:
+    def of_kind(self, index: int, names: set[str]) -> int:
         """Take the name after TABLE, VIEW or MATERIALIZED VIEW; pass over that of anything else."""
         if self.at(index) == "materialized":
             index += 1
         if self.at(index) not in ("table", "view"):
             return len(self.tokens)
-        return self.name(after_if_exists(self.tokens, index + 1))
+        return self.name(after_if_exists(self.tokens, index + 1), names)
 
-    def name(self, index: int) -> int:
-        """Take the table named at *index*, if one is; return where its name ends."""
+    def name(self, index: int, names: set[str]) -> int:
+        """Add the table named at *index*, if one is, to *names*; return where its name ends."""
         if not _is_name(self.at(index)):
             return index
         end = after_name(self.tokens, index)
         if self.at(end) == ":" and _is_name(self.at(end + 1)):  # PrestoDB allows it inside a name
             end += 2
-        self.add(index, end)
+        self.add(index, end, names)
         return end
 
-    def add(self, start: int, end: int) -> None:
+    def add(self, start: int, end: int, names: set[str]) -> None:
         name = "".join(_bare(part) for part in self.tokens[start:end])
         if end - start > 1 or not self.visible[name]:
-            self.found.add(name)
+            names.add(name)
 
     def step(self, index: int) -> int:
         """Read the word at *index*; return where to go on."""
@@ -205,7 +239,7 @@ class _Walk:
             if _is_name(word):
                 end = after_name(self.tokens, index)
                 if self.at(end) != "(":
-                    return self.name(index)
+                    return self.name(index, self.read)
                 return end
         elif (
             word in _ENDS_FROM
@@ -217,7 +251,7 @@ class _Walk:
             self.visible.clear()
             self.stack.clear()
             self.scope = _Scope()
-            return self.target(index + 1)
+            return self.statement(index + 1)
         return index + 1
 
     def open(self, scope: _Scope) -> None:
@@ -268,9 +302,9 @@ class _Walk:
         self.scope.expects_table = False
         start = index + 1
         if self.at(start) != "(":
-            return self.name(after_if_exists(self.tokens, start))
+            return self.name(start, self.read)
         if _is_name(self.at(start + 1)) and after_name(self.tokens, start + 1) == self.closer.get(start):
-            self.name(start + 1)
+            self.name(start + 1, self.read)
         return start
 
 
@@ -295,16 +329,9 @@ def _bare(part: str) -> str:
     return part[1:-1].replace('""', '"') if part[0] == '"' else part
 
 
-def tables_named(tokens: Sequence[str]) -> tuple[str, ...]:
-    """Return the tables and views that canonical *tokens* name: in lower case, as many parts as written, sorted."""
-    start = 0
-    while True:
-        if tuple(tokens[start : start + 1]) == ("explain",):
-            start = after_explain(tokens, start)
-        elif tuple(tokens[start : start + 1]) == ("prepare",) and tuple(tokens[start + 2 : start + 3]) == ("from",):
-            start += 3
-        else:
-            break
+def tables_in(tokens: Sequence[str]) -> Tables:
+    """Return the tables and views that canonical *tokens* name."""
     walk = _Walk(tokens)
-    walk.run(start)
-    return tuple(sorted(walk.found))
+    walk.run()
+    read, written = walk.read, walk.written
+    return Tables(tuple(sorted(read | written)), tuple(sorted(read)), tuple(sorted(written)))
