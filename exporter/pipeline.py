@@ -396,7 +396,8 @@ class Pipeline:
             cell = page.cells.get(key)
             if cell is None:
                 cell = page.cells[key] = Cell()
-                entry.statements.setdefault(fingerprint.id, _statement(fingerprint))
+                if fingerprint.id not in entry.statements:
+                    entry.statements[fingerprint.id] = _statement(fingerprint)
             cell.charge(before, after, is_repeat)
             if error_name and not (before and before.outcome):
                 error = ErrorKey(fingerprint.id, after.user, error_name)
@@ -421,7 +422,8 @@ class Pipeline:
                 entry.seen[name] = now
                 if name in self._waking:
                     shown = OTHER
-        if (FINGERPRINT_QUERIES.name, (shown, Outcome.FINISHED.value)) not in self._book.totals:
+        finished = (FINGERPRINT_QUERIES.name, (shown, Outcome.FINISHED.value))
+        if finished not in self._book.totals and finished not in totals:
             for series in fingerprint_series(shown):
                 totals.setdefault(series, 0.0)
         return shown

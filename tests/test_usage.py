@@ -136,7 +136,7 @@ def test_a_charge_goes_to_its_hour_and_to_its_day_if_that_is_added_up(
 
 
 def test_nothing_is_kept_if_nothing_is_to_be_kept() -> None:
-    assert periods(TODAY - 1.0, NOW, set(), 0.0) == []
+    assert periods(NOW, NOW, set(), 0.0) == []
 
 
 def test_hours_are_kept_for_whole_days() -> None:

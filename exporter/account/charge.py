@@ -52,6 +52,18 @@ _BOUNDS = {metric.name: (*metric.buckets, float("inf")) for metric in HISTOGRAMS
 _LE = {metric.name: (*(repr(bound) for bound in metric.buckets), "+Inf") for metric in HISTOGRAMS}
 
 
+_OBSERVED: dict[tuple[str, str], tuple[tuple[Series, ...], Series, Series]] = {
+    (metric.name, outcome.value): (
+        tuple((metric.name + "_bucket", (outcome.value, le)) for le in _LE[metric.name]),
+        (metric.name + "_sum", (outcome.value,)),
+        (metric.name + "_count", (outcome.value,)),
+    )
+    for metric in HISTOGRAMS
+    for outcome in Outcome
+}
+"""By histogram and outcome: the series of its buckets, ascending, of its sum and of its count."""
+
+
 def outcome_of(query: Query, canceled: Collection[str]) -> str:
     """Return how *query* ended, empty if it has not. *canceled*: the error names that mean canceled, not failed."""
     if not query.is_terminal:
@@ -133,23 +145,19 @@ def gains(
 _NOTHING = Amounts()
 
 
-def _observation(metric: Metric, outcome: str, value: float) -> Iterator[Gain]:
-    name = metric.name
-    yield (name + "_bucket", (outcome, _LE[name][bisect_left(_BOUNDS[name], value)])), 1.0
-    yield (name + "_sum", (outcome,)), value
-    yield (name + "_count", (outcome,)), 1.0
+def _observation(metric: Metric, outcome: str, value: float) -> tuple[Gain, Gain, Gain]:
+    buckets, total, count = _OBSERVED[metric.name, outcome]
+    return (buckets[bisect_left(_BOUNDS[metric.name], value)], 1.0), (total, value), (count, 1.0)
 
 
 def cumulate(totals: dict[Series, float]) -> None:
     """Make the buckets in *totals* cumulative, once all `gains` are in: an observation is in every bucket above it."""
-    for metric in HISTOGRAMS:
-        for outcome in Outcome:
-            below = 0.0
-            for le in _LE[metric.name]:
-                bucket = (metric.name + "_bucket", (outcome.value, le))
-                below += totals.get(bucket, 0.0)
-                if below:
-                    totals[bucket] = below
+    for buckets, _, _ in _OBSERVED.values():
+        below = 0.0
+        for bucket in buckets:
+            below += totals.get(bucket, 0.0)
+            if below:
+                totals[bucket] = below
 
 
 def loss(charged: Charged) -> tuple[Charged, Gain]:
@@ -176,9 +184,7 @@ def fingerprint_series(fingerprint: str) -> Iterator[Series]:
 
 def histogram_series() -> Iterator[Series]:
     """Yield every series of the histograms: in each, buckets ascending, then sum and count."""
-    for metric in HISTOGRAMS:
-        for outcome in Outcome:
-            for le in _LE[metric.name]:
-                yield metric.name + "_bucket", (outcome.value, le)
-            yield metric.name + "_sum", (outcome.value,)
-            yield metric.name + "_count", (outcome.value,)
+    for buckets, total, count in _OBSERVED.values():
+        yield from buckets
+        yield total
+        yield count

@@ -47,6 +47,9 @@ def quantile(counts: Mapping[int, int], share: float) -> float | None:
 
 def pack(counts: Mapping[int, int]) -> bytes:
     """Return *counts* as bytes that `unpack` reads."""
+    if len(counts) == 1:  # as of most cells
+        [(number, count)] = counts.items()
+        return _PAIR.pack(number, count)
     return b"".join([_PAIR.pack(number, count) for number, count in sorted(counts.items())])
 
 

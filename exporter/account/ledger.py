@@ -347,12 +347,13 @@ class Ledger:
                 room -= 1
                 characters -= length
                 known.add(key.fingerprint)
-            cell = page.cells.get(key)
-            if cell is None:
-                cell = page.cells[key] = Cell()
-                if key in held.cells:
-                    cell.add(held.cells[key])
-            cell.add(gain)
+            before = page.cells.get(key) or held.cells.get(key)
+            if before is None:
+                page.cells[key] = gain
+            else:
+                page.cells[key] = Cell()
+                page.cells[key].add(before)
+                page.cells[key].add(gain)
         for error, queries in gains.errors.items():
             if error.fingerprint not in known:
                 error = error._replace(fingerprint=OTHER)

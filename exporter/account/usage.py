@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 from exporter.account.cardinality import OTHER
@@ -115,8 +116,9 @@ class Cell:
                 self.canceled += 1
             else:
                 self.failed += 1
-            merge(self.queued_counts, {bucket(queued): 1})
-            merge(self.elapsed_counts, {bucket(elapsed): 1})
+            for counts, seconds in ((self.queued_counts, queued), (self.elapsed_counts, elapsed)):
+                number = bucket(seconds)
+                counts[number] = counts.get(number, 0) + 1
             if is_repeat:
                 self.repeated += 1
                 self.repeated_cpu_seconds += cpu
@@ -158,7 +160,7 @@ def periods(time: float, now: float, days: Collection[int], days_kept: float) ->
     """
     time = min(time, now)
     day = day_of(time)
-    if day.start < day_of(now - days_kept).start:
+    if not days_kept or day.start < day_of(now - days_kept).start:
         return []
     if day.start < oldest_hour(now):
         return [day]
@@ -167,10 +169,15 @@ def periods(time: float, now: float, days: Collection[int], days_kept: float) ->
 
 def place_of(tables: Iterable[str], catalog: str, schema: str) -> str:
     """Return catalog and schema as JSON if one of *tables*, as written, needs them to be known; else nothing."""
-    parts = min((table.count(".") for table in tables), default=2)
-    if parts >= 2:
+    dots = [table.count(".") for table in tables]
+    if not dots or min(dots) >= 2:
         return ""
-    return json.dumps([catalog, schema if parts == 0 else ""], ensure_ascii=True)
+    return _place(catalog, "" if min(dots) else schema)
+
+
+@lru_cache(maxsize=1024)
+def _place(catalog: str, schema: str) -> str:
+    return json.dumps([catalog, schema], ensure_ascii=True)
 
 
 def fold(page: Page, most: int) -> Page:

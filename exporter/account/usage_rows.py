@@ -11,9 +11,6 @@ from exporter.account.cardinality import OTHER
 from exporter.account.distribution import pack, unpack
 from exporter.account.usage import DAY, EXACT_FOR, Cell, ErrorKey, Key, Page, Period, day_of, fold, oldest_hour, total
 
-DECIMALS = 6
-"""Of every amount, as of the series' totals."""
-
 
 class Bounds(NamedTuple):
     """How much usage is kept."""
@@ -47,13 +44,7 @@ _SUMS = (
     "finished, failed, canceled, repeated, folded, cpu_seconds, failed_cpu_seconds, repeated_cpu_seconds, "
     "input_bytes, input_rows, memory_byte_seconds, queued_seconds, elapsed_seconds, queued_counts, elapsed_counts"
 )
-_NAME = "(SELECT id FROM usage_name WHERE name = ?)"
-_STATEMENT = "(SELECT id FROM statement WHERE fingerprint = ?)"
-_PUT = (
-    "INSERT OR REPLACE INTO usage "  # noqa: S608
-    f"VALUES (?, ?, ?, {_STATEMENT}, {_NAME}, {_NAME}, {_NAME}, {', '.join('?' * 15)})"
-)
-_PUT_ERROR = f"INSERT OR REPLACE INTO usage_error VALUES (?, ?, ?, {_STATEMENT}, {_NAME}, {_NAME}, ?)"  # noqa: S608
+_PUT = f"INSERT OR REPLACE INTO usage VALUES ({', '.join('?' * 22)})"  # noqa: S608
 
 
 def load(db: sqlite3.Connection, cluster: int, period: Period) -> Page:
@@ -90,33 +81,50 @@ def write(db: sqlite3.Connection, cluster: int, period: Period, page: Page) -> N
     """Write these cells and errors of *period*; the statements of their fingerprints are in the file, or ``other``."""
     names = {name for key in page.cells for name in key[1:]} | {name for key in page.errors for name in key[1:]}
     db.executemany("INSERT OR IGNORE INTO usage_name (name) VALUES (?)", ((name,) for name in names))
+    name_ids = _ids(db, "SELECT id FROM usage_name WHERE name = ?", names)
+    fingerprints = {key.fingerprint for key in page.cells} | {key.fingerprint for key in page.errors}
+    statement_ids = _ids(db, "SELECT id FROM statement WHERE fingerprint = ?", fingerprints)
     db.executemany(
         _PUT,
         (
             (
                 cluster,
                 *period,
-                *key,
+                statement_ids[key.fingerprint],
+                name_ids[key.user],
+                name_ids[key.source],
+                name_ids[key.place],
                 cell.finished,
                 cell.failed,
                 cell.canceled,
                 cell.repeated,
                 cell.folded,
-                round(cell.cpu_seconds, DECIMALS),
-                round(cell.failed_cpu_seconds, DECIMALS),
-                round(cell.repeated_cpu_seconds, DECIMALS),
-                round(cell.input_bytes, DECIMALS),
-                round(cell.input_rows, DECIMALS),
-                round(cell.memory_byte_seconds, DECIMALS),
-                round(cell.queued_seconds, DECIMALS),
-                round(cell.elapsed_seconds, DECIMALS),
+                cell.cpu_seconds,
+                cell.failed_cpu_seconds,
+                cell.repeated_cpu_seconds,
+                cell.input_bytes,
+                cell.input_rows,
+                cell.memory_byte_seconds,
+                cell.queued_seconds,
+                cell.elapsed_seconds,
                 pack(cell.queued_counts),
                 pack(cell.elapsed_counts),
             )
             for key, cell in page.cells.items()
         ),
     )
-    db.executemany(_PUT_ERROR, ((cluster, *period, *key, queries) for key, queries in page.errors.items()))
+    db.executemany(
+        "INSERT OR REPLACE INTO usage_error VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            (cluster, *period, statement_ids[key.fingerprint], name_ids[key.user], name_ids[key.error], queries)
+            for key, queries in page.errors.items()
+        ),
+    )
+
+
+def _ids(db: sqlite3.Connection, select: str, names: Iterable[str]) -> dict[str, int]:
+    """Return the numbers of *names*; looking each up once costs less than in every row."""
+    return {name: db.execute(select, (name,)).fetchone()[0] for name in names}
 
 
 def put_statements(
@@ -221,7 +229,9 @@ def periods_with(db: sqlite3.Connection, fingerprints: Iterable[str], now: float
     """Return the clusters and their periods, of those old enough to be folded, that have one of *fingerprints*."""
     db.execute("CREATE TEMP TABLE IF NOT EXISTS chosen (id INTEGER PRIMARY KEY)")
     db.execute("DELETE FROM chosen")
-    db.executemany(f"INSERT OR IGNORE INTO chosen VALUES ({_STATEMENT})", ((one,) for one in fingerprints))  # noqa: S608
+    db.executemany(
+        "INSERT INTO chosen SELECT id FROM statement WHERE fingerprint = ?", ((one,) for one in fingerprints)
+    )
     rows = db.execute(
         "SELECT DISTINCT cluster, days, start FROM usage WHERE fingerprint IN (SELECT id FROM chosen) AND start < ?",
         (now - EXACT_FOR,),
