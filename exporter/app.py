@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import platform
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 from exporter import __revision__, __version__
@@ -22,8 +23,10 @@ from exporter.catalogue import (
     RELOAD_TIMESTAMP,
     UP,
 )
-from exporter.config import Cluster, Config
-from exporter.errors import InternalError, LedgerBusyError, PollError
+from exporter.config import Cluster, Config, SocketPath
+from exporter.errors import ConfigError, InternalError, LedgerBusyError, PollError, Problem
+from exporter.expose.access import AccessFile
+from exporter.expose.listen import passed_by_systemd
 from exporter.expose.text import Exposition
 from exporter.expose.web import ClusterStatus, Server, create_app
 from exporter.health import Health
@@ -32,6 +35,9 @@ from exporter.ingest.connection import Tls
 from exporter.ingest.coordinator import Answer, Coordinator
 from exporter.ingest.poller import Poller
 from exporter.pipeline import Done, Pipeline, Policy, Statements, told
+from exporter.report.question import Question
+from exporter.report.report import Report
+from exporter.report.usage import Usage
 
 STOP_SECONDS = 5.0
 """How long a stop waits for a poll that is being committed."""
@@ -42,9 +48,18 @@ _log = logging.getLogger(__name__)
 class App:
     """The exporter of one configuration: a poller per cluster, one ledger, one web server."""
 
-    def __init__(self, config: Config) -> None:
-        """Open the ledger. Raises LedgerUnusableError."""
+    def __init__(self, config: Config, read: Callable[[], Config] | None = None) -> None:
+        """Read who may ask, and open the ledger. *read* returns the configuration as it is now, for `reread`.
+
+        Raises ConfigError, ListenError, LedgerUnusableError.
+        """
         self._config = config
+        self._read = read
+        self._is_good = True
+        self._access = AccessFile(config.web.config_file, self._show_loaded) if config.web.config_file else None
+        listen_on = passed_by_systemd(os.environ) if config.web.systemd_socket else config.web.listen_addresses
+        self._changing = threading.Lock()
+        self._stopped = False
         groups = config.usage.max_groups
         self._ledger = Ledger(
             config.ledger.path,
@@ -52,12 +67,21 @@ class App:
         )
         self._exposition = Exposition(CATALOGUE)
         self._state = LedgerState(self._ledger, self._exposition)
+        self._usage = Usage(config.ledger.path)
         self._statements = Statements(self._exposition, config.fingerprints.statement_label_length)
         self._names = Names()
         self._clusters: list[ClusterRun] = []
         self.server = Server(
-            create_app(self._exposition, config.web.telemetry_path, self._not_ready, self._statuses),
-            config.web.listen_addresses,
+            create_app(
+                self._exposition,
+                config.web.telemetry_path,
+                self._not_ready,
+                self._statuses,
+                reload=self._reread_for_web if config.web.enable_lifecycle else None,
+                ask=self._ask if config.usage.retention else None,
+            ),
+            [place.path if isinstance(place, SocketPath) else place for place in listen_on],
+            access=None if self._access is None else self._access.current,
         )
         self._publish_build()
         self.loaded(True)
@@ -71,17 +95,20 @@ class App:
 
     def stop(self) -> None:
         """End polls and scrapes under way, wait for the last commit, and close the ledger."""
+        with self._changing:
+            self._stopped = True
         for run in self._clusters:
             run.stop()
         self.server.stop()
         for run in self._clusters:
             run.join(STOP_SECONDS)
+        self._usage.close()
         self._ledger.close()
 
     def reload(self, config: Config) -> None:
         """Put *config* in force: clusters that are new, changed or gone start, restart or stop; no count is lost.
 
-        Listen addresses, the ledger's path and the log keep their values until the next start.
+        What is under web, the ledger's path and the log keep their values until the next start.
         """
         same_policy = _policy(config) == _policy(self._config)
         staying = [run for run in self._clusters if same_policy and run.cluster in config.clusters]
@@ -98,8 +125,35 @@ class App:
             run.start()
         self.loaded(True)
 
+    def reread(self) -> Sequence[Problem]:
+        """Read the configuration again and put it in force; return what is wrong with it, and then it is not."""
+        problems: Sequence[Problem] = ()
+        with self._changing:
+            if self._read is None or self._stopped:
+                return ()
+            try:
+                self.reload(self._read())
+                _log.info("configuration read again")
+            except ConfigError as error:
+                self.loaded(False)
+                problems = error.problems
+                for problem in problems:
+                    _log.error("the old configuration stays in force: %s", problem)
+        if self._access is not None:
+            self._access.current()
+            problems = [*problems, *self._access.problems]
+        return problems
+
+    def _reread_for_web(self) -> str:
+        return "\n".join(map(str, self.reread()))
+
     def loaded(self, successful: bool) -> None:
         """Show whether the configuration in force is the file's last content."""
+        self._is_good = successful
+        self._show_loaded(self._access is None or not self._access.problems)
+
+    def _show_loaded(self, access_is_good: bool) -> None:
+        successful = self._is_good and access_is_good
         gauges = {RELOAD_SUCCESSFUL.name: [((), float(successful))]}
         if successful:
             gauges[RELOAD_TIMESTAMP.name] = [((), time.time())]
@@ -110,6 +164,9 @@ class App:
         run.open()
         return run
 
+    def _ask(self, question: Question) -> Report:
+        return self._usage.ask(question, time.time())
+
     def _not_ready(self) -> Sequence[str]:
         return [f'cluster "{run.title}": not asked yet' for run in self._clusters if not run.asked]
 
@@ -119,6 +176,12 @@ class App:
     def _publish_build(self) -> None:
         build = (__version__, __revision__, platform.python_version())
         self._exposition.replace("", {BUILD_INFO.name: [(build, 1.0)]})
+
+
+def check_files(config: Config) -> None:
+    """Read the files that *config* names and that are configurations of their own. Raises ConfigError."""
+    if config.web.config_file is not None:
+        AccessFile(config.web.config_file)
 
 
 class Names:
@@ -191,14 +254,7 @@ class ClusterRun:
         self._failing_since: float | None = None
         self._failure = ""
         self._asked_at = 0.0
-        self._coordinator = Coordinator(
-            cluster.url,
-            _auth(cluster),
-            tls=_tls(cluster),
-            headers={name: value.get_secret_value() for name, value in cluster.headers.items()},
-            timeout=cluster.timeout,
-            max_response_bytes=cluster.max_response_bytes,
-        )
+        self._coordinator = coordinator_of(cluster)
         self._poller = Poller(cluster.name or self._place, self._ask, self._report)
 
     @property
@@ -336,6 +392,18 @@ def _policy(config: Config) -> Policy:
     canceled = frozenset(config.outcomes.canceled)
     fingerprints = config.fingerprints
     return Policy(canceled, limits, config.new_series_delay, fingerprints.admit_after, fingerprints.retire_after)
+
+
+def coordinator_of(cluster: Cluster) -> Coordinator:
+    """Return the coordinator that a cluster's configuration names, ready to be asked."""
+    return Coordinator(
+        cluster.url,
+        _auth(cluster),
+        tls=_tls(cluster),
+        headers={name: value.get_secret_value() for name, value in cluster.headers.items()},
+        timeout=cluster.timeout,
+        max_response_bytes=cluster.max_response_bytes,
+    )
 
 
 def _auth(cluster: Cluster) -> Auth:

@@ -12,14 +12,15 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from exporter import __version__, logs
-from exporter.app import App
+from exporter.app import App, check_files, coordinator_of
+from exporter.check import probe, terminal
 from exporter.config import FLAGS, Config, from_coordinators, load, parse
 from exporter.demo.coordinator import Coordinator
 from exporter.demo.server import serve
@@ -34,9 +35,8 @@ _log = logging.getLogger(__name__)
 def main(arguments: Sequence[str]) -> int:
     """Run the command line *arguments* and return the exit code."""
     try:
-        cli.main(list(arguments), prog_name="presto-query-exporter", standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
+        # Without its standalone mode, click returns the code of an Exit in place of what a command returns.
+        code = cli.main(list(arguments), prog_name="presto-query-exporter", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -47,9 +47,9 @@ def main(arguments: Sequence[str]) -> int:
     except ExporterError as error:
         click.echo(f"error: {error}", err=True)
         return 1
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, click.Abort):  # click makes the one the other
         return 1
-    return 0
+    return code or 0
 
 
 def console() -> None:
@@ -72,18 +72,41 @@ def _parameter(name: str) -> str:
     return name.replace(".", "_").replace("-", "_")
 
 
+def _clusters(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the two flags that say which clusters there are."""
+    from_file = _flag("config.file", "The configuration, in YAML.", metavar="FILE", type=click.Path(dir_okay=False))
+    from_urls = _flag(
+        "coordinator",
+        "A coordinator to poll without a file: http://USER@HOST:PORT. The cluster's name is the coordinator's "
+        "environment, or NAME. Repeatable.",
+        metavar="[NAME=]URL",
+        multiple=True,
+    )
+    return from_file(from_urls(command))
+
+
+def _read(config_file: str | None, coordinator: tuple[str, ...], given: Mapping[str, Any]) -> Config:
+    if bool(config_file) == bool(coordinator):
+        raise click.UsageError("give either --config.file or --coordinator")
+    if config_file:
+        return load(config_file, os.environ, given)
+    return from_coordinators(coordinator, os.environ, given)
+
+
 @cli.command()
-@_flag("config.file", "The configuration, in YAML.", metavar="FILE", type=click.Path(dir_okay=False))
+@_clusters
 @_flag(
-    "coordinator",
-    "A coordinator to poll without a file: http://USER@HOST:PORT. The cluster's name is the coordinator's environment, "
-    "or NAME. Repeatable.",
-    metavar="[NAME=]URL",
+    "web.listen-address",
+    "Where to serve: an address, or unix:PATH; repeatable.  [default: :9483]",
+    metavar="[HOST]:PORT",
     multiple=True,
 )
-@_flag("web.listen-address", "Where to serve; repeatable.  [default: :9483]", metavar="[HOST]:PORT", multiple=True)
 @_flag("web.telemetry-path", "Path of the metrics.  [default: /metrics]", metavar="PATH")
-@_flag("web.config.file", "TLS and users of our own endpoint: not supported in this release.", metavar="FILE")
+@_flag(
+    "web.config.file", "TLS, client certificates and users: a file in the exporter-toolkit's format.", metavar="FILE"
+)
+@_flag("web.systemd-socket", "Serve on the sockets that systemd passes.", is_flag=True)
+@_flag("web.enable-lifecycle", "Let POST /-/reload read the configuration again.", is_flag=True)
 @_flag("ledger.path", "The ledger.  [default: presto-query-exporter.sqlite]", metavar="FILE")
 @_flag("log.level", "debug, info, warn or error.  [default: info]", metavar="LEVEL")
 @_flag("log.format", "logfmt or json.  [default: logfmt]", metavar="FORMAT")
@@ -92,19 +115,53 @@ def run(config_file: str | None, coordinator: tuple[str, ...], **flags: Any) -> 
 
     SIGHUP reads the configuration file again; a bad file leaves the old configuration in force.
     """
-    if bool(config_file) == bool(coordinator):
-        raise click.UsageError("give either --config.file or --coordinator")
     given = {flag: flags[_parameter(flag)] for flag in FLAGS if flags.get(_parameter(flag))}
 
     def read() -> Config:
-        if config_file:
-            return load(config_file, os.environ, given)
-        return from_coordinators(coordinator, os.environ, given)
+        return _read(config_file, coordinator, given)
 
     config = read()
     logs.configure(config.log.level, config.log.format, sys.stderr)
     with _waiting_for_signals():
-        _serve(App(config), read)
+        _serve(App(config, read))
+
+
+@cli.command()
+@_clusters
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How to say it: for people, or for programs.",
+)
+def check(config_file: str | None, coordinator: tuple[str, ...], form: str) -> None:
+    """Try each cluster as `run` would, and say for every problem what to change.
+
+    Reach, TLS, authentication, what the user may see, clock, retention, size and time of the list. Submits no query.
+    Exit code: 0 if all is good, 1 if there is a problem, 2 for a configuration that cannot be used.
+    """
+    results = probe.check(_read(config_file, coordinator, {}).clusters, coordinator_of)
+    if form == "json":
+        _write(terminal.to_json(results) + "\n")
+    else:
+        _write(terminal.to_text(results, terminal.wants_colour(sys.stdout, os.environ)) + "\n")
+    if not all(terminal.is_good(findings) for _, findings in results):
+        raise click.exceptions.Exit(1)
+
+
+@cli.command()
+@click.argument("file", type=click.Path())
+def check_config(file: str) -> None:
+    """Say everything that is wrong with the configuration in FILE, and with the file of its web.config_file.
+
+    Nothing is asked or started. Variables of the environment count as they would for `run`.
+    """
+    config = load(file, os.environ)
+    check_files(config)
+    count = len(config.clusters)
+    click.echo(f"{file}: good, with {count} cluster{'' if count == 1 else 's'}")
 
 
 @cli.command()
@@ -145,7 +202,7 @@ def demo(web_listen_address: str, version: str, seed: int) -> None:
         driver = threading.Thread(target=workload.run, args=(ended,), name="workload")
         driver.start()
         try:
-            _serve(App(config), lambda: config, started=lambda app: _greet(app, server.url))
+            _serve(App(config), started=lambda app: _greet(app, server.url))
         finally:
             ended.set()
             driver.join()
@@ -217,30 +274,20 @@ def _join(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _serve(app: App, read: Callable[[], Config], started: Callable[[App], None] | None = None) -> None:
+def _serve(app: App, started: Callable[[App], None] | None = None) -> None:
     """Run *app* until SIGTERM or SIGINT; read the configuration again at each SIGHUP."""
     try:
         app.start()
         if started is not None:
             started(app)
-        for host, port in app.server.addresses:
-            _log.info("listening", extra={"address": _join(host, port)})
+        for place in app.server.places:
+            _log.info("listening", extra={"address": place})
         while (number := signal.sigwait(_SIGNALS)) == signal.SIGHUP:
-            _reload(app, read)
+            app.reread()
         _log.info("stopping", extra={"signal": signal.Signals(number).name})
     finally:
         app.stop()
     _log.info("stopped")
-
-
-def _reload(app: App, read: Callable[[], Config]) -> None:
-    try:
-        app.reload(read())
-        _log.info("configuration read again")
-    except ConfigError as error:
-        app.loaded(False)
-        for problem in error.problems:
-            _log.error("the old configuration stays in force: %s", problem)
 
 
 _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}

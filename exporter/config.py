@@ -1,7 +1,8 @@
 """The configuration: every key with its default and unit, and every way in which it can be wrong.
 
 YAML gives texts, lists, mappings and nothing else: that ``15``, ``no`` or ``2024-01-01`` mean something is decided by
-the field, so that a value from the environment (``${NAME}``) and one from the file are read alike.
+the field, so that a value from the environment (``${NAME}``) and one from the file are read alike. Other files in YAML
+are read the same way, by `parse_as`.
 
 All problems are shown at once, each with its place. So what can be wrong between fields is looked for beside the
 models (pydantic would stop at the first wrong field), and messages are ours: pydantic's hold the values.
@@ -13,10 +14,11 @@ import difflib
 import ipaddress
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import yaml
@@ -26,7 +28,8 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    InstanceOf,
+    PlainSerializer,
+    PlainValidator,
     Secret,
     ValidationError,
     model_validator,
@@ -40,6 +43,8 @@ FLAGS: Mapping[str, tuple[str, str]] = {
     "web.listen-address": ("web", "listen_addresses"),
     "web.telemetry-path": ("web", "telemetry_path"),
     "web.config.file": ("web", "config_file"),
+    "web.systemd-socket": ("web", "systemd_socket"),
+    "web.enable-lifecycle": ("web", "enable_lifecycle"),
     "ledger.path": ("ledger", "path"),
     "log.level": ("log", "level"),
     "log.format": ("log", "format"),
@@ -53,11 +58,13 @@ _BYTES = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _BYTES |= {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 _SIZE = re.compile(_NUMBER + r"(?:([kMGTK]|[KMGT]i|)B)?")
 _ADDRESS = re.compile(r"(?:\[([^\]]+)\]|([A-Za-z0-9._-]*)):([0-9]{1,5})")
+_SOCKET_PATH_BYTES = 103  # what macOS allows, four less than Linux
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[!-~\xa1-\xff](?:[\t -~\xa0-\xff]*[!-~\xa1-\xff])?")
 
-_Loc = tuple[str | int, ...]
+Loc = tuple[str | int, ...]
 """Keys and indexes from the root to a value."""
+_Value = TypeVar("_Value")
 _TAGS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map")
 _NULLS = ("", "~", "null", "Null", "NULL")
 _REFERENCE = re.compile(
@@ -97,7 +104,7 @@ def parse_size(text: str) -> int:
 
 
 class Address(NamedTuple):
-    """Where to listen."""
+    """Where to listen: TCP."""
 
     host: str
     """Empty: every address of the machine."""
@@ -105,12 +112,37 @@ class Address(NamedTuple):
     """0: any free port."""
 
 
-def parse_address(text: str) -> Address:
-    """Return the host and port in ``:9483``, ``127.0.0.1:0``, ``[::1]:9483`` or ``host:port``; ValueError if none."""
+class SocketPath(NamedTuple):
+    """Where to listen: a Unix socket."""
+
+    path: str
+    """Absolute."""
+
+
+def parse_address(text: str) -> Address | SocketPath:
+    """Return what ``:9483``, ``127.0.0.1:0``, ``[::1]:9483`` or ``unix:/path`` says; ValueError if that is nothing."""
+    if text.startswith("unix:"):
+        return _parse_socket_path(text.removeprefix("unix:"))
     match = _ADDRESS.fullmatch(text)
     if match is None or int(match[3]) > 65535 or not (match[1] is None or _is_ipv6(match[1])):
-        raise ValueError("not an address to listen on; write one like :9483, 127.0.0.1:9483 or [::1]:9483")
+        raise ValueError("not an address to listen on; write one like :9483, 127.0.0.1:9483, [::1]:9483 or unix:/path")
     return Address(match[1] or match[2], int(match[3]))
+
+
+def _parse_socket_path(path: str) -> SocketPath:
+    if not path.startswith("/") or path.endswith("/") or not path.isprintable():
+        raise ValueError("not a socket's absolute path; write one like unix:/run/presto-query-exporter.sock")
+    if len(os.fsencode(path)) > _SOCKET_PATH_BYTES:
+        raise ValueError(f"longer than a socket's path can be; choose one of at most {_SOCKET_PATH_BYTES} bytes")
+    return SocketPath(path)
+
+
+def _listen_address(value: object) -> Address | SocketPath:
+    if isinstance(value, Address | SocketPath):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(_NOT_TEXT)
+    return parse_address(value)
 
 
 def _is_ipv6(text: str) -> bool:
@@ -172,10 +204,6 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _not_yet(_: object) -> None:
-    raise ValueError("not supported in this release; write null (and let a proxy in front do TLS and passwords)")
-
-
 def _coordinator_url(text: str) -> str:
     """Return *text* without a slash at its end, if it is the root under which a coordinator has ``/v1/query``."""
     if not text.isprintable() or re.search(r"[\s\\]", text):
@@ -213,7 +241,7 @@ def _header_name(name: str) -> str:
     return name
 
 
-def _header_value(value: HeaderValue) -> HeaderValue:
+def _header_value(value: SecretText) -> SecretText:
     if not _HEADER_VALUE.fullmatch(value.get_secret_value()):
         raise ValueError("not a value that a header can have; one line, without spaces around it, not empty")
     return value
@@ -244,11 +272,16 @@ def _within(least: float, most: float, span: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-class HeaderValue(Secret[str]):
-    """The value of a request header, which may be a secret: ``get_secret_value()`` has it, nothing prints it."""
+class SecretText(Secret[str]):
+    """A text that may be a secret: ``get_secret_value()`` has it, nothing prints it."""
 
     def _display(self) -> str:
         return "<secret>"
+
+
+def checked(check: Callable[[_Value], _Value]) -> AfterValidator:
+    """Return what lets a value pass only as *check* returns it, whose ValueError says what is wrong and what to do."""
+    return AfterValidator(check)
 
 
 Text = Annotated[str, AfterValidator(_printable)]
@@ -260,7 +293,7 @@ Size = Annotated[int, _from_text(parse_size), _within(1, 2**40, "from 1B to 1TiB
 Count = Annotated[int, _from_text(_parse_count), _within(0, 10**6, "from 0 to 1000000")]
 Positive = Annotated[int, _from_text(_parse_count), _within(1, 10**6, "from 1 to 1000000")]
 ExistingFile = Annotated[Path, _from_text(_parse_path), AfterValidator(_existing)]
-ListenAddress = Annotated[InstanceOf[Address], _from_text(parse_address)]
+ListenAddress = Annotated[Address | SocketPath, PlainValidator(_listen_address), PlainSerializer(tuple)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 
 
@@ -306,7 +339,7 @@ class Cluster(Section):
     user: Annotated[Text, AfterValidator(_without_colon)] = DEFAULT_USER
     auth: Auth = Auth()
     tls: Tls = Tls()
-    headers: dict[HeaderName, Annotated[HeaderValue, AfterValidator(_header_value)]] = Field(default_factory=dict)
+    headers: dict[HeaderName, Annotated[SecretText, AfterValidator(_header_value)]] = Field(default_factory=dict)
     poll_interval: Interval = 15.0
     """Seconds, start to start."""
     timeout: Interval = 10.0
@@ -400,7 +433,12 @@ class Web(Section):
 
     listen_addresses: Annotated[tuple[ListenAddress, ...], AfterValidator(_not_empty)] = (Address("", 9483),)
     telemetry_path: Annotated[str, _from_text(_parse_telemetry_path)] = "/metrics"
-    config_file: Annotated[None, BeforeValidator(_not_yet)] = None
+    config_file: ExistingFile | None = None
+    """TLS and users, in the exporter-toolkit's format; None: plain HTTP for everyone."""
+    systemd_socket: Switch = False
+    """Serve on the sockets that systemd passes, not on `listen_addresses`."""
+    enable_lifecycle: Switch = False
+    """Let ``POST /-/reload`` read the configuration again."""
 
 
 class Log(Section):
@@ -425,21 +463,27 @@ class Config(Section):
     log: Log = Log()
 
 
-Flags = Mapping[str, str | Sequence[str]]
+Flags = Mapping[str, str | bool | Sequence[str]]
 """Values from the command line by flag, named as in FLAGS. They win over what the file says."""
+
+_Model = TypeVar("_Model", bound=Section)
 
 
 def load(path: str | os.PathLike[str], environ: Mapping[str, str], flags: Flags | None = None) -> Config:
     """Return the configuration in the file at *path*; ConfigError with all that is wrong with it."""
-    place = os.fspath(path)
+    return parse(read_text(path), environ, os.fspath(path), flags)
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """Return what is in the file at *path*; ConfigError if that is no text that we can read."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8")
     except OSError as error:
         reason = (error.strerror or "unreadable").lower()
-        raise ConfigError([Problem(place, f"{reason}; name a file that we can read")]) from None
+        problem = f"{reason}; name a file that we can read"
     except UnicodeDecodeError:
-        raise ConfigError([Problem(place, "not UTF-8; save it as UTF-8")]) from None
-    return parse(text, environ, place, flags)
+        problem = "not UTF-8; save it as UTF-8"
+    raise ConfigError([Problem(os.fspath(path), problem)])
 
 
 def parse(text: str, environ: Mapping[str, str], place: str = "config", flags: Flags | None = None) -> Config:
@@ -447,20 +491,43 @@ def parse(text: str, environ: Mapping[str, str], place: str = "config", flags: F
 
     *place* is how problems call the text: ``place:12: clusters[1].url: what is wrong; what to do``.
     """
+    return parse_as(Config, text, place, "the key clusters:", _contradictions, environ=environ, flags=flags or {})
+
+
+def parse_as(
+    model: type[_Model],
+    text: str,
+    place: str,
+    beginning: str,
+    contradictions: Callable[[dict[str, object]], Iterable[Found]],
+    *,
+    check: Callable[[_Model], Iterable[Found]] = lambda _: (),
+    environ: Mapping[str, str] | None = None,
+    flags: Flags = MappingProxyType({}),
+    unnamed: Collection[str] = (),
+) -> _Model:
+    """Return the *model* that *text* is in YAML; ConfigError with all that is wrong with it.
+
+    *beginning* is what to begin an empty text with. *contradictions* finds what is wrong between keys, in what YAML
+    gives, whether or not each key by itself is right; *check* what else is wrong, if nothing has been found. Without
+    *environ* a dollar sign is one like any other. The keys below those of *unnamed* may be misplaced secrets: no
+    message has them.
+    """
     reader = _Reader(environ)
-    root = _compose(text, place)
+    root = _compose(text, place, beginning)
     try:
         raw = reader.read(root, ())
     except RecursionError:
         raise ConfigError([Problem(place, _TOO_DEEP)]) from None
     if not isinstance(raw, dict):
-        raise ConfigError([Problem(place, "not a mapping; begin with the key clusters:")])
+        raise ConfigError([Problem(place, f"not a mapping; begin with {beginning}")])
 
-    def locate(found: _Found) -> tuple[int, str]:
+    def locate(found: Found) -> tuple[int, str]:
         line = found.line or _line_of(root, found.loc)
-        return line, f"{place}:{line}: {_dotted(found.loc)}".removesuffix(": ")
+        named = found.loc[:1] if found.loc[:1] and found.loc[0] in unnamed else found.loc
+        return line, f"{place}:{line}: {_dotted(named)}".removesuffix(": ")
 
-    return _build(raw, reader, flags or {}, locate)
+    return _build(model, raw, reader, contradictions, check, flags, locate)
 
 
 def from_coordinators(urls: Sequence[str], environ: Mapping[str, str], flags: Flags | None = None) -> Config:
@@ -469,26 +536,26 @@ def from_coordinators(urls: Sequence[str], environ: Mapping[str, str], flags: Fl
     clusters: list[object] = []
     seen = set()
     for index, text in enumerate(urls):
-        loc: _Loc = ("clusters", index)
+        loc: Loc = ("clusters", index)
         name, equals, rest = reader.fill(text, (*loc, "url")).partition("=")
         is_named = equals and "://" not in name
         url = rest if is_named else f"{name}{equals}{rest}"
         clusters.append({"name": name if is_named else None, "url": url})
         if (root := _root(url)) in seen and (*loc, "url") not in reader.unfilled:
-            reader.found.append(_Found((*loc, "url"), "the URL of an earlier coordinator too; give each once"))
+            reader.found.append(Found((*loc, "url"), "the URL of an earlier coordinator too; give each once"))
         seen.add(root)
 
-    def locate(found: _Found) -> tuple[int, str]:
+    def locate(found: Found) -> tuple[int, str]:
         index = found.loc[1] if len(found.loc) > 1 else 0
         return int(index), _dotted(found.loc).replace("clusters", "--coordinator", 1)
 
-    return _build({"clusters": clusters}, reader, flags or {}, locate)
+    return _build(Config, {"clusters": clusters}, reader, _contradictions, lambda _: (), flags or {}, locate)
 
 
-class _Found(NamedTuple):
+class Found(NamedTuple):
     """Something wrong, before its place has been written out."""
 
-    loc: _Loc
+    loc: Loc
     message: str
     line: int | None = None
     """Counted from 1; None: the line of *loc*."""
@@ -497,27 +564,30 @@ class _Found(NamedTuple):
 class _Reader:
     """Turns nodes of YAML into texts, lists, mappings and None, with the environment filled in."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self.found: list[_Found] = []
-        self.unfilled: set[_Loc] = set()
+    def __init__(self, environ: Mapping[str, str] | None) -> None:
+        self.found: list[Found] = []
+        self.unfilled: set[Loc] = set()
         """Where a text lacks its part from the environment: whatever else is wrong with it is no news."""
         self._environ = environ
         self._values: dict[int, object] = {}
 
-    def read(self, node: yaml.Node, loc: _Loc) -> object:
+    def read(self, node: yaml.Node, loc: Loc) -> object:
         """Return the value of *node*; one that is reached again through an alias is the same object."""
         if id(node) not in self._values:
             self._values[id(node)] = self._value(node, loc)
         return self._values[id(node)]
 
-    def fill(self, text: str, loc: _Loc) -> str:
-        """Return *text* with ``${NAME}``, ``${NAME:-default}`` and ``$$`` replaced."""
+    def fill(self, text: str, loc: Loc) -> str:
+        """Return *text* with ``${NAME}``, ``${NAME:-default}`` and ``$$`` replaced, if there is an environment."""
+        environ = self._environ
+        if environ is None:
+            return text
 
         def replace(match: re.Match[str]) -> str:
             if match["dollar"]:
                 return "$"
             name, default = match["name"], match["default"]
-            value = self._environ.get(name or "")
+            value = environ.get(name or "")
             if name is None:
                 self._lack(loc, "a ${ that begins neither ${NAME} nor ${NAME:-default}; write $$ for a dollar sign")
             elif default is not None:
@@ -528,13 +598,13 @@ class _Reader:
 
         return _REFERENCE.sub(replace, text)
 
-    def _lack(self, loc: _Loc, message: str) -> None:
-        self.found.append(_Found(loc, message))
+    def _lack(self, loc: Loc, message: str) -> None:
+        self.found.append(Found(loc, message))
         self.unfilled.add(loc)
 
-    def _value(self, node: yaml.Node, loc: _Loc) -> object:
+    def _value(self, node: yaml.Node, loc: Loc) -> object:
         if node.tag not in _TAGS:
-            self.found.append(_Found(loc, "a YAML tag, which has no meaning here; remove it", _line(node)))
+            self.found.append(Found(loc, "a YAML tag, which has no meaning here; remove it", _line(node)))
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, loc)
         if isinstance(node, yaml.SequenceNode):
@@ -543,26 +613,26 @@ class _Reader:
             return self.fill(node.value, loc)
         return None
 
-    def _mapping(self, node: yaml.MappingNode, loc: _Loc) -> dict[str, object]:
+    def _mapping(self, node: yaml.MappingNode, loc: Loc) -> dict[str, object]:
         own: dict[str, object] = {}
         merged: dict[str, object] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                self.found.append(_Found(loc, "a key that is not a single name; write name: value", _line(key)))
+                self.found.append(Found(loc, "a key that is not a single name; write name: value", _line(key)))
             elif key.value == "<<" and key.style is None:
                 sources = self.read(value, loc)
                 for source in sources if isinstance(sources, list) else [sources]:
                     if not isinstance(source, dict):
-                        self.found.append(_Found(loc, "<< without a mapping; give it an alias of one", _line(key)))
-                    merged = {**_mapping(source), **merged}
+                        self.found.append(Found(loc, "<< without a mapping; give it an alias of one", _line(key)))
+                    merged = {**mapping(source), **merged}
             elif key.value in own:
-                self.found.append(_Found((*loc, key.value), "given twice; keep one of them", _line(key)))
+                self.found.append(Found((*loc, key.value), "given twice; keep one of them", _line(key)))
             else:
                 own[key.value] = self.read(value, (*loc, key.value))
         return {**merged, **own}
 
 
-def _compose(text: str, place: str) -> yaml.Node:
+def _compose(text: str, place: str, beginning: str) -> yaml.Node:
     """Return the root of *text*'s tree; ConfigError if it is not YAML."""
     try:
         root = yaml.BaseLoader(text).get_single_node()
@@ -583,92 +653,98 @@ def _compose(text: str, place: str) -> yaml.Node:
     else:
         if root is not None:
             return root
-        problem = Problem(place, "empty; begin with the key clusters:")
+        problem = Problem(place, f"empty; begin with {beginning}")
     raise ConfigError([problem])
 
 
 def _build(
-    raw: dict[str, object], reader: _Reader, flags: Flags, locate: Callable[[_Found], tuple[int, str]]
-) -> Config:
-    """Return the configuration that is *raw* with *flags*; ConfigError, ordered by what *locate* says."""
+    model: type[_Model],
+    raw: dict[str, object],
+    reader: _Reader,
+    contradictions: Callable[[dict[str, object]], Iterable[Found]],
+    check: Callable[[_Model], Iterable[Found]],
+    flags: Flags,
+    locate: Callable[[Found], tuple[int, str]],
+) -> _Model:
+    """Return the *model* that is *raw* with *flags*; ConfigError, ordered by what *locate* says."""
     for flag, value in flags.items():
         section, key = FLAGS[flag]
         if isinstance(below := raw.get(section) or {}, dict):
             raw = {**raw, section: {**below, key: value}}
-    flag_of: dict[_Loc, str] = {FLAGS[flag]: f"--{flag}" for flag in flags}
-    config, wrong = _validate(raw)
+    flag_of: dict[Loc, str] = {FLAGS[flag]: f"--{flag}" for flag in flags}
+    built, wrong = _validate(model, raw)
+    wrong = [*contradictions(raw), *wrong]
+    if built is not None and not wrong and not reader.found:
+        wrong += check(built)
     located = [(*locate(each), each.message) for each in reader.found]
     for each in wrong:
         if given := flag_of.get(each.loc[:2]):
             located.append((0, given, each.message))
         elif each.loc not in reader.unfilled:
             located.append((*locate(each), each.message))
-    if config is None or located:
+    if built is None or located:
         located.sort(key=lambda each: each[0])
         raise ConfigError([Problem(place, message) for _, place, message in located])
-    return config
+    return built
 
 
-def _validate(raw: dict[str, object]) -> tuple[Config | None, list[_Found]]:
-    """Return the configuration, if each field by itself is right, and all that is wrong."""
-    config = None
-    found = list(_contradictions(raw))
+def _validate(model: type[_Model], raw: dict[str, object]) -> tuple[_Model | None, list[Found]]:
+    """Return the *model*, or what is wrong with the fields of *raw*, each by itself."""
     try:
-        config = Config.model_validate(raw)
+        return model.model_validate(raw), []
     except ValidationError as error:
-        found += map(_explain, error.errors(include_url=False, include_input=False))
-    return config, found
+        return None, [_explain(model, each) for each in error.errors(include_url=False, include_input=False)]
 
 
-def _contradictions(raw: dict[str, object]) -> Iterator[_Found]:
-    """Yield what is wrong between keys, whether or not each key by itself is right."""
+def _contradictions(raw: dict[str, object]) -> Iterator[Found]:
+    """Yield what is wrong between keys of the configuration."""
     clusters = raw.get("clusters")
     names = set()
-    for index, cluster in enumerate(map(_mapping, clusters if isinstance(clusters, list) else [])):
-        loc: _Loc = ("clusters", index)
-        auth, tls = _mapping(cluster.get("auth")), _mapping(cluster.get("tls"))
+    for index, cluster in enumerate(map(mapping, clusters if isinstance(clusters, list) else [])):
+        loc: Loc = ("clusters", index)
+        auth, tls = mapping(cluster.get("auth")), mapping(cluster.get("tls"))
         secrets = [key for key in ("password_file", "bearer_token_file") if auth.get(key) is not None]
         certificate = [key for key in ("cert_file", "key_file") if tls.get(key) is not None]
         if isinstance(name := cluster.get("name"), str):
             if name in names:
-                yield _Found((*loc, "name"), "the name of an earlier cluster too; give each its own")
+                yield Found((*loc, "name"), "the name of an earlier cluster too; give each its own")
             names.add(name)
         if len(secrets) == 2:
-            yield _Found((*loc, "auth", "bearer_token_file"), "not together with password_file; keep one of them")
+            yield Found((*loc, "auth", "bearer_token_file"), "not together with password_file; keep one of them")
         if len(certificate) == 1:
-            yield _Found((*loc, "tls", certificate[0]), "cert_file and key_file belong together; give both or neither")
+            yield Found((*loc, "tls", certificate[0]), "cert_file and key_file belong together; give both or neither")
         if str(cluster.get("url")).lower().startswith("http://"):
             if str(auth.get("over_plain_http")).lower() != "true":
                 for key in secrets:
-                    yield _Found((*loc, "auth", key), _SENT_IN_CLEAR)
+                    yield Found((*loc, "auth", key), _SENT_IN_CLEAR)
             if any(value is not None for value in tls.values()):
-                yield _Found((*loc, "tls"), "of no use with an http:// URL; write https://, or remove it")
+                yield Found((*loc, "tls"), "of no use with an http:// URL; write https://, or remove it")
         lowered = set()
-        for header in map(str.lower, _mapping(cluster.get("headers"))):
+        for header in map(str.lower, mapping(cluster.get("headers"))):
             if header in lowered:
-                yield _Found((*loc, "headers"), "has a name twice, in different case; keep one of them")
+                yield Found((*loc, "headers"), "has a name twice, in different case; keep one of them")
             lowered.add(header)
 
 
-def _explain(error: Mapping[str, Any]) -> _Found:
+def _explain(model: type[Section], error: Mapping[str, Any]) -> Found:
     """Return what pydantic found, in words of ours: its own hold the values."""
     kind, loc = error["type"], error["loc"]
     if kind == "value_error":
         # Raised by a function above, whose messages hold no values either.
-        return _Found(loc[:-1] if loc[-1] == "[key]" else loc, str(error["ctx"]["error"]))
+        return Found(loc[:-1] if loc[-1] == "[key]" else loc, str(error["ctx"]["error"]))
     if kind == "extra_forbidden":
-        known = _keys_at(loc[:-1])
+        known = _keys_at(model, loc[:-1])
         near = difflib.get_close_matches(str(loc[-1]), known, 1)
-        return _Found(loc, f"unknown key; did you mean {near[0]}?" if near else f"unknown key; use {', '.join(known)}")
+        return Found(loc, f"unknown key; did you mean {near[0]}?" if near else f"unknown key; use {', '.join(known)}")
     if kind == "literal_error":
         values = error["ctx"]["expected"].replace("'", "")
-        return _Found(loc, f"not one of those that can be; write {values}")
-    return _Found(loc, _MESSAGES.get(kind, _NOT_TEXT))
+        return Found(loc, f"not one of those that can be; write {values}")
+    return Found(loc, _MESSAGES.get(kind, _NOT_TEXT))
 
 
-def _keys_at(loc: _Loc) -> list[str]:
-    """Return the keys that the mapping at *loc* may have."""
-    section: type[Section] = Config
+def _keys_at(model: type[Section], loc: Loc) -> list[str]:
+    """Return the keys that the mapping at *loc* of a *model* may have."""
+    section = model
     for key in loc:
         if isinstance(key, str):
             annotation = section.model_fields[key].annotation
@@ -676,7 +752,8 @@ def _keys_at(loc: _Loc) -> list[str]:
     return list(section.model_fields)
 
 
-def _mapping(value: object) -> dict[str, object]:
+def mapping(value: object) -> dict[str, object]:
+    """Return *value* if it is a mapping, else an empty one."""
     return value if isinstance(value, dict) else {}
 
 
@@ -693,7 +770,7 @@ def _line(node: yaml.Node) -> int:
     return node.start_mark.line + 1
 
 
-def _line_of(node: yaml.Node, loc: _Loc) -> int:
+def _line_of(node: yaml.Node, loc: Loc) -> int:
     """Return the line, from 1, where *loc* begins below *node*, or the nearest that is there around it."""
     line = _line(node)
     for part in loc:
@@ -708,7 +785,7 @@ def _line_of(node: yaml.Node, loc: _Loc) -> int:
     return line
 
 
-def _dotted(loc: _Loc) -> str:
+def _dotted(loc: Loc) -> str:
     """Return *loc* as ``clusters[1].auth.password_file``, up to a key that may be a misplaced secret."""
     text = ""
     for part in loc:

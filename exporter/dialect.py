@@ -18,7 +18,7 @@ TRINO = Dialect("trino", "X-Trino-")
 PRESTODB = Dialect("prestodb", "X-Presto-")
 
 _FIRST_TRINO = 351
-_RELEASE = re.compile(r"(\d+)(\.?)")
+_RELEASE = re.compile(r"(\d{1,9})(\.?)")
 
 
 def dialect_of(version: str) -> Dialect:

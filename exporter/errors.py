@@ -6,6 +6,8 @@
     ├── ConfigError          the configuration cannot be used: every problem with its place       (exit code 2)
     ├── LedgerUnusableError  the ledger's file cannot be used at all; it has not been touched      (exit code 1)
     ├── LedgerBusyError      a commit did not happen and may succeed later: disk full, file locked
+    ├── LedgerReadError      usage was not read and may be later: file locked, disk failing
+    ├── QuestionError        a question about usage that means nothing: every problem with its parameter
     ├── ListenError          an address that cannot be listened on                                 (exit code 1)
     ├── DecodeError          a text, record or body that is not what an engine writes
     └── PollError            a poll that gave no list; `result` says of which kind
@@ -56,6 +58,18 @@ class LedgerUnusableError(ExporterError):
 
 class LedgerBusyError(ExporterError):
     """A commit did not happen; nothing of it is in the file, and the same commit may succeed later."""
+
+
+class LedgerReadError(ExporterError):
+    """Usage could not be read from the ledger; the same question may be answered later."""
+
+
+class QuestionError(ExporterError):
+    """Parameters that ask nothing; `problems` has all that is wrong with them, at least one."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = tuple(problems)
 
 
 class ListenError(ExporterError):

@@ -17,9 +17,21 @@ MODULES = (
     "exporter/account/completeness.py",
     "exporter/account/cardinality.py",
     "exporter/account/live.py",
+    "exporter/check/facts.py",
+    "exporter/check/figures.py",
+    "exporter/check/findings.py",
+    "exporter/check/rights.py",
+    "exporter/check/seen.py",
+    "exporter/check/terminal.py",
+    "exporter/account/distribution.py",
+    "exporter/account/repeats.py",
+    "exporter/account/usage.py",
+    "exporter/report/*",
 )
 TESTS = ["cardinality", "charge", "completeness", "config", "dialect", "info", "live", "pipeline", "query_list"]
-TESTS += ["units", "fingerprint", "fingerprint_kind", "fingerprint_tables", "fingerprint_jsonl"]
+TESTS += ["units", "fingerprint", "fingerprint_kind", "fingerprint_tables", "fingerprint_jsonl", "distribution", "repeats", "usage"]
+TESTS += ["usage_rows", "usage_report", "question"]
+TESTS += ["check_figures", "check_findings", "check_probe", "check_rights", "check_terminal"]
 
 
 def main() -> int:

@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 MEGABYTE = 1_000_000
+
+
+def statements_in_strings(depth: int) -> str:
+    """Return EXECUTE IMMEDIATE in itself, each with an escape of its own, so that no level doubles the quotes."""
+    escapes = [chr(0x4E00 + level) for level in range(depth)]
+    quotes = ["'", *(f"{escape}0027" for escape in escapes[:-1])]
+    begin = "".join(f"EXECUTE IMMEDIATE U&{quote}" for quote in quotes)
+    ends = [f"{quote} UESCAPE {quote}{escape}{quote}" for quote, escape in zip(quotes, escapes, strict=True)]
+    return begin + "SELECT 1" + "".join(reversed(ends))
+
+
 HOSTILE = {
     "brackets": "(" * MEGABYTE,
     "100,000 nested brackets, closed": "SELECT " + "(" * 100_000 + ")" * 100_000,
@@ -37,12 +48,15 @@ HOSTILE = {
     "names of WITH": "WITH " + ",".join(f"c{n} AS (SELECT * FROM c{n - 1})" for n in range(9_000)) + " SELECT 1",
     "WITH in WITH": "WITH a AS (" * 90_000,
     "EXECUTE IMMEDIATE": "EXECUTE IMMEDIATE '" * 50_000,
+    "EXECUTE IMMEDIATE in itself": statements_in_strings(5_000),
     "EXPLAIN ANALYZE": "EXPLAIN ANALYZE " * 60_000,
     "EXPLAIN and comments": "EXPLAIN/**/" * 90_000,
     "comments": "/**/" * 250_000,
     "line comments": "--\n" * 300_000,
     "NUL": "\x00" * MEGABYTE,
     "surrogates": "\ud800" * MEGABYTE,
+    "letters that are two in lower case": "İ" * MEGABYTE,
+    "brackets around numbers": "(1" * 500_000,
     "separators": "\x1f" * MEGABYTE,
     "UESCAPE": "'' UESCAPE " * 90_000,
     "prefixes": "u&''x''" * 140_000,

@@ -22,6 +22,7 @@ from exporter.config import (
     Cluster,
     Config,
     Section,
+    SocketPath,
     Tls,
     from_coordinators,
     load,
@@ -238,17 +239,26 @@ SHARED = "clusters: [{url: http://host}]\n"
     ("flags", "section", "key", "value"),
     [
         ({"web.listen-address": [":1", "[::]:2"]}, "web", "listen_addresses", (("", 1), ("::", 2))),
+        ({"web.listen-address": ["unix:/run/x"]}, "web", "listen_addresses", (SocketPath("/run/x"),)),
         ({"web.telemetry-path": "/m"}, "web", "telemetry_path", "/m"),
+        ({"web.config.file": __file__}, "web", "config_file", Path(__file__)),
+        ({"web.systemd-socket": True}, "web", "systemd_socket", True),
+        ({"web.enable-lifecycle": "true"}, "web", "enable_lifecycle", True),
         ({"ledger.path": "/l"}, "ledger", "path", Path("/l")),
         ({"log.level": "debug"}, "log", "level", "debug"),
         ({"log.format": "json"}, "log", "format", "json"),
     ],
 )
 def test_flags_win_over_the_file_and_leave_the_rest(
-    flags: dict[str, str | list[str]], section: str, key: str, value: object
+    flags: dict[str, str | bool | list[str]], section: str, key: str, value: object
 ) -> None:
     text = f"{SHARED}web: {{listen_addresses: [wrong], telemetry_path: wrong}}\nlog: {{level: wrong, format: wrong}}\n"
-    others = {"web.listen-address": [":3"], "web.telemetry-path": "/x", "log.level": "error", "log.format": "logfmt"}
+    others: dict[str, str | bool | list[str]] = {
+        "web.listen-address": [":3"],
+        "web.telemetry-path": "/x",
+        "log.level": "error",
+        "log.format": "logfmt",
+    }
     for config in (
         parse(text, {}, flags={**others, **flags}),
         from_coordinators(["http://host"], {}, flags={**others, **flags}),
@@ -262,8 +272,9 @@ def test_a_wrong_flag_is_named_as_it_was_given() -> None:
     assert problems(
         f"{SHARED}log: {{format: xml, level: a, level: b}}\nledger: 3\n", flags=flags | {"ledger.path": "x"}
     ) == [
-        "--web.listen-address: not an address to listen on; write one like :9483, 127.0.0.1:9483 or [::1]:9483",
-        "--web.config.file: not supported in this release; write null (and let a proxy in front do TLS and passwords)",
+        "--web.listen-address: not an address to listen on; "
+        "write one like :9483, 127.0.0.1:9483, [::1]:9483 or unix:/path",
+        "--web.config.file: no such file; relative paths start at the working directory",
         "--log.level: not one of those that can be; write debug, info, warn or error",
         "config.yml:2: log.level: given twice; keep one of them",
         "config.yml:2: log.format: not one of those that can be; write logfmt or json",

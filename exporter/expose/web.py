@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import errno
 import hashlib
 import math
-import os
 import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from html import escape
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -32,10 +33,16 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from exporter import __version__
 from exporter.errors import ListenError
+from exporter.expose import api, pages
+from exporter.expose.access import Access
+from exporter.expose.guard import Guard
+from exporter.expose.listen import BACKLOG, listen, listen_at, place_of
 from exporter.expose.text import Exposition
+from exporter.expose.tls import ServerSide, admits
+from exporter.report.question import Question
+from exporter.report.report import Report
 
 _WRITE = 1 << 16  # bytes; a slow reader makes us hold a few of them, a fast one costs a step for each
-_BACKLOG = 512  # connections accepted in one go, by which a limit can be overrun: 768 files in all, of 1024 mostly
 _GRACE = 1.0  # seconds for answers under way when the server stops
 
 _TEXT = "text/plain; version={}; charset=utf-8"
@@ -81,11 +88,16 @@ def create_app(
     telemetry_path: str,
     ready: Callable[[], Sequence[str]],
     clusters: Callable[[], Sequence[ClusterStatus]],
+    reload: Callable[[], str] | None = None,
+    ask: Callable[[Question], Report] | None = None,
 ) -> Starlette:
     """Return the application: the exposition, health, readiness, and at ``/`` a landing page if that is free.
 
-    *ready* returns the reasons for not being ready, none once it is. It and *clusters* are called from any thread.
+    *ready* returns the reasons for not being ready, none once it is. *reload* reads the configuration again and returns
+    what is wrong with it, nothing if it is in force. *ask* answers questions about usage; without it there are no pages
+    of that. They and *clusters* are called from any thread.
     """
+    reloading = threading.Lock()
 
     def scrape(request: Request) -> Response:
         openmetrics, content_type = negotiate(",".join(request.headers.getlist("accept")))
@@ -103,11 +115,27 @@ def create_app(
         body = "\n".join([*(reasons or ["ready"]), ""])
         return PlainTextResponse(body.encode(errors="replace"), 503 if reasons else 200)
 
+    def reload_now(request: Request) -> Response:
+        if reload is None:
+            return PlainTextResponse("off; start with --web.enable-lifecycle, or send the process SIGHUP\n", 403)
+        if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+            return PlainTextResponse("not for the pages of others\n", 403)
+        if not reloading.acquire(blocking=False):
+            return PlainTextResponse("being reloaded; ask again\n", 503, {"Retry-After": "1"})
+        try:
+            problems = reload()
+        finally:
+            reloading.release()
+        return PlainTextResponse(f"{problems or 'reloaded'}\n", 500 if problems else 200)
+
     def landing(_: Request) -> Response:
-        page = _landing_page(telemetry_path, clusters(), time.time())
+        page = _landing_page(telemetry_path, clusters(), ask is not None, time.time())
         return HTMLResponse(page.encode(errors="replace"), headers={"Cache-Control": "no-store"})
 
     routes = [Route(telemetry_path, scrape), Route("/-/healthy", healthy), Route("/-/ready", readiness)]
+    routes.append(Route("/-/reload", reload_now, methods=["POST", "PUT"]))
+    if ask is not None:
+        routes += [*pages.routes(ask), *api.routes(ask)]
     if telemetry_path != "/":
         routes.append(Route("/", landing))
     app = Starlette(routes=routes, middleware=[Middleware(_SecurityHeaders)])
@@ -212,12 +240,18 @@ th { font-size: .875rem; color: var(--soft); }
 .up { color: var(--good); }
 .down { color: var(--bad); }
 """
-_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+
+
+def _source(text: str) -> str:
+    """Return how a policy names an inline *text*."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
 _SECURITY_HEADERS = [
     (
         b"content-security-policy",
-        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'".encode(),
+        f"default-src 'none'; style-src {_source(_STYLE)} {_source(pages.STYLE)}; script-src {_source(pages.SCRIPT)}; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'".encode(),
     ),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -225,7 +259,7 @@ _SECURITY_HEADERS = [
 ]
 
 
-def _landing_page(telemetry_path: str, clusters: Sequence[ClusterStatus], now: float) -> str:
+def _landing_page(telemetry_path: str, clusters: Sequence[ClusterStatus], has_usage: bool, now: float) -> str:
     rows = "\n".join([_cluster_row(cluster, now) for cluster in clusters])
     table = f"""<div class="scroll"><table>
 <tr><th>Cluster<th>State<th>Engine<th class="number">Queries listed<th>Last good poll<th>Last failure
@@ -240,6 +274,7 @@ def _landing_page(telemetry_path: str, clusters: Sequence[ClusterStatus], now: f
 <h1>presto-query-exporter <small>{escape(__version__)}</small></h1>
 <p class="soft">Counts every query of Presto and Trino clusters exactly once, per user.</p>
 <nav>
+{'<a href="/queries">Queries</a>' if has_usage else ""}
 <a href="{escape(quote(telemetry_path))}">Metrics</a>
 <a href="/-/healthy">Health</a>
 <a href="/-/ready">Readiness</a>
@@ -270,16 +305,28 @@ def _ago(then: float, now: float) -> str:
 class Server:
     """Serves an application on some addresses, from a thread of its own."""
 
-    def __init__(self, app: ASGIApp, listen: Sequence[tuple[str, int]], limits: Limits = LIMITS) -> None:
-        """Take the addresses as (host, port): host "" is every interface, IPv6 and IPv4, and port 0 any free one."""
-        self._listen = listen
+    def __init__(
+        self,
+        app: ASGIApp,
+        listen_on: Sequence[tuple[str, int] | str | socket.socket],
+        limits: Limits = LIMITS,
+        access: Callable[[], Access] | None = None,
+    ) -> None:
+        """Serve *app*, to anyone or to whom *access* lets in, which is asked at each connection and request.
+
+        *listen_on* has addresses as (host, port), host "" being every interface, IPv6 and IPv4, and port 0 any free
+        one; paths of Unix sockets; and sockets that listen already.
+        """
+        self._listen_on = listen_on
         self._sockets: list[socket.socket] = []
+        self._paths: list[str] = []
+        connection = {"limits": limits, "access": None if access is None else staticmethod(access)}
         self._uvicorn = _Uvicorn(
             uvicorn.Config(
-                app,
+                app if access is None else Guard(app, access),
                 loop="asyncio",
-                http=type("_LimitedConnection", (_Connection,), {"limits": limits}),
-                backlog=_BACKLOG,
+                http=type("_LimitedConnection", (_Connection,), connection),
+                backlog=BACKLOG,
                 ws="none",
                 lifespan="off",
                 interface="asgi3",
@@ -294,17 +341,25 @@ class Server:
         )
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
         self.addresses: tuple[tuple[str, int], ...] = ()
-        """Once started: what is listened on, as (host, port), in the order given."""
+        """Once started: the addresses of TCP that are listened on, as (host, port), in the order given."""
+        self.places: tuple[str, ...] = ()
+        """Once started: all that is listened on, as it would be configured, in the order given."""
 
     def start(self) -> None:
         """Listen on every address and serve from now on. Raises ListenError if one cannot be had; then none is held."""
         try:
-            for host, port in self._listen:
-                self._sockets.append(_listen(host, port))
+            for place in self._listen_on:
+                if isinstance(place, str):
+                    self._sockets.append(listen_at(place))
+                    self._paths.append(place)
+                else:
+                    self._sockets.append(place if isinstance(place, socket.socket) else listen(*place))
         except ListenError:
             self._let_go()
             raise
-        self.addresses = tuple([listening.getsockname()[:2] for listening in self._sockets])
+        names = [listening.getsockname() for listening in self._sockets]
+        self.addresses = tuple([name[:2] for name in names if isinstance(name, tuple)])
+        self.places = tuple(map(place_of, self._sockets))
         self._thread.start()
 
     def stop(self) -> None:
@@ -322,25 +377,8 @@ class Server:
     def _let_go(self) -> None:
         for listening in self._sockets:
             listening.close()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    place = f"{f'[{host}]' if ':' in host else host}:{port}"
-    try:
-        if host in ("", "::") and socket.has_dualstack_ipv6():
-            try:
-                return socket.create_server(("::", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True)
-            except OSError as error:
-                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):  # IPv6 is built in, but turned off
-                    raise
-        # Of a name's addresses one, IPv4 before IPv6, as the official exporters do.
-        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, *_, address = min(found, key=lambda one: one[0] != socket.AF_INET)
-        return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
-    except OSError as error:
-        number = error.errno or 0
-        reason = os.strerror(number).lower() if number > 0 else error.strerror  # below zero: a name that is not found
-        raise ListenError(f"{place}: cannot listen: {reason}; choose another address or free this one") from error
+        while self._paths:
+            Path(self._paths.pop()).unlink(missing_ok=True)
 
 
 class _Uvicorn(uvicorn.Server):
@@ -359,7 +397,9 @@ class _Connection(H11Protocol):
     """A connection that nobody can hold for ever: the client's next step always has a deadline."""
 
     limits: Limits
+    access: Callable[[], Access] | None
     _deadline: asyncio.TimerHandle | None = None
+    _context: ssl.SSLContext | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -367,6 +407,14 @@ class _Connection(H11Protocol):
         if len(self.connections) > self.limits.connections:
             idle = [other for other in self.connections if isinstance(other, _Connection) and other._is_idle()]
             min(idle, key=_Connection._closes_at)._close()
+        if self.access is not None:
+            self._secure(transport, self.access())
+
+    def _secure(self, transport: asyncio.Transport, access: Access) -> None:
+        """Put TLS between us and the client, where there is TLS; the handshake has the first request's deadline."""
+        self._context = access.context
+        if access.context is not None:
+            super().connection_made(ServerSide(transport, self, access.context, partial(admits, access.allowed_names)))
 
     def data_received(self, data: bytes) -> None:
         before = self.cycle
@@ -380,12 +428,12 @@ class _Connection(H11Protocol):
     def on_response_complete(self) -> None:
         super().on_response_complete()
         self._close_at(self.loop.time() + self.limits.answer_seconds)
+        if self.access is not None and self._context is not self.access().context:
+            self.transport.close()  # who was let in by a certificate has to show it again after a change
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        if self._deadline:
-            self._deadline.cancel()
-            self._deadline = None
+        self._forget_deadline()
 
     def _is_idle(self) -> bool:
         return self._deadline is not None and (self.cycle is None or self.cycle.response_complete)
@@ -394,10 +442,14 @@ class _Connection(H11Protocol):
         return self._deadline.when() if self._deadline else math.inf
 
     def _close_at(self, when: float) -> None:
-        if self._deadline:
-            self._deadline.cancel()
+        self._forget_deadline()
         self._deadline = self.loop.call_at(when, self._close)
 
+    def _forget_deadline(self) -> None:
+        if self._deadline:
+            self._deadline.cancel()  # a timer that is still to come holds all of the connection in memory
+            self._deadline = None
+
     def _close(self) -> None:
-        self._deadline = None
+        self._forget_deadline()
         self.transport.abort()

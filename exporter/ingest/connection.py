@@ -20,7 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
@@ -55,6 +55,23 @@ class Tls:
     def __post_init__(self) -> None:
         if self.server_name is not None and not _is_host(self.server_name):
             raise ValueError("tls.server_name: not a host name; write a name or address that is in the certificate")
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What a server shows of itself, whether or not it is to be believed."""
+
+    subject: str
+    """Its common name; empty if it has none."""
+    issuer: str
+    """The common name, or else the organization, of who signed it; empty if it has neither."""
+    names: tuple[str, ...]
+    """The host names and addresses that it is for."""
+    valid_from: float
+    valid_until: float
+    """Unix time."""
+    protocol: str
+    """The version of TLS that was agreed on, such as ``TLSv1.3``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,11 +195,8 @@ class Connection(http.client.HTTPConnection):
         self._sockets.callback(sock.close)
         if self._place.https:
             self._limit.doing = f"TLS with {self._place}"
-            name = self._tls.server_name or self._place.host
-            secure = _context(self._tls).wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
-            self._sockets.callback(secure.close)
-            self._limit.complete(secure, secure.do_handshake, selectors.EVENT_READ)
-            sock = secure
+            sock = _shake_hands(sock, _context(self._tls), self._tls.server_name or self._place.host, self._limit)
+            self._sockets.callback(sock.close)
         self.sock = _Wire(sock, self._limit)  # all that http.client uses of a socket
 
 
@@ -214,12 +228,19 @@ class _Wire(io.RawIOBase):
         """Do nothing: http.client closes before the body is read where the server will close after it."""
 
 
+SPEAKS_TLS = "the server speaks TLS on this port"
+SPEAKS_NO_TLS = "the server does not speak TLS on this port"
+NOT_ACCEPTED = "its certificate is not accepted"
+REFUSED = "the server refuses"
+"""What messages of TlsError say, for whoever has to tell them apart."""
+
+
 def failure_of(error: Exception, doing: str, https: bool) -> PollError:
     """Return the poll's failure that an exception of a connection means; its message quotes no byte of the server."""
     if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return _tls_failure(error, doing)
     if isinstance(error, http.client.BadStatusLine) and str(error).startswith("\x15\x03"):  # a TLS alert
-        return TlsError(f"{doing}: the server speaks TLS on this port; write url with https://")
+        return TlsError(f"{doing}: {SPEAKS_TLS}; write url with https://")
     if isinstance(error, http.client.IncompleteRead | ConnectionResetError | BrokenPipeError | ssl.SSLError):
         remedy = "see its log, or that of the proxy before it"
         if isinstance(error, http.client.RemoteDisconnected) and not https:
@@ -249,12 +270,12 @@ _CERTIFICATE_REMEDIES = {
 def _tls_failure(error: ssl.SSLError, doing: str) -> TlsError:
     if isinstance(error, ssl.SSLCertVerificationError):
         remedy = _CERTIFICATE_REMEDIES.get(error.verify_code, "check it and tls.ca_file")
-        return TlsError(f"{doing}: its certificate is not accepted, {error.verify_message.rstrip('.')}; {remedy}")
+        return TlsError(f"{doing}: {NOT_ACCEPTED}, {error.verify_message.rstrip('.')}; {remedy}")
     reason = error.reason or "unknown"
     if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"):
-        return TlsError(f"{doing}: the server does not speak TLS on this port; write url with http://")
+        return TlsError(f"{doing}: {SPEAKS_NO_TLS}; write url with http://")
     if "ALERT" in reason:
-        return TlsError(f"{doing}: the server refuses, {reason}; check tls.cert_file, tls.key_file and tls.server_name")
+        return TlsError(f"{doing}: {REFUSED}, {reason}; check tls.cert_file, tls.key_file and tls.server_name")
     return TlsError(f"{doing}: {reason}; check the tls settings of both sides")
 
 
@@ -283,6 +304,59 @@ def _context(tls: Tls) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_NONE
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+_NO_CHECK_TIME = 0x200000
+"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which `ssl` has no name for."""
+
+
+def shown_certificate(place: Place, tls: Tls, limit: Limit) -> Certificate:
+    """Return the certificate that a server shows, believed or not. No byte is sent after the handshake.
+
+    `ssl` tells what is in a certificate only if it is trusted. So it is fetched first, and trusted itself, for the time
+    of a second handshake. Whatever is raised, `failure_of` knows it.
+    """
+    unverified = replace(tls, ca_file=None, insecure_skip_verify=True)
+    name = tls.server_name or place.host
+    addresses = _look_up(place, limit)
+    with ExitStack() as sockets:
+        secure = sockets.enter_context(connect(place, addresses, limit))
+        limit.doing = f"TLS with {place}"
+        secure = sockets.enter_context(_shake_hands(secure, _context(unverified), name, limit))
+        shown = secure.getpeercert(binary_form=True)
+    context = _context(unverified)
+    context.load_verify_locations(cadata=shown)
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VerifyFlags(_NO_CHECK_TIME)
+    context.verify_mode = ssl.CERT_REQUIRED
+    with ExitStack() as sockets:
+        secure = sockets.enter_context(connect(place, addresses, limit))
+        limit.doing = f"TLS with {place}"
+        secure = sockets.enter_context(_shake_hands(secure, context, name, limit))
+        content: dict[str, Any] = secure.getpeercert() or {}
+        return Certificate(
+            subject=_first_of(content.get("subject", ()), "commonName"),
+            issuer=_first_of(content.get("issuer", ()), "commonName", "organizationName"),
+            names=tuple(value for _, value in content.get("subjectAltName", ())),
+            valid_from=float(ssl.cert_time_to_seconds(content["notBefore"])),
+            valid_until=float(ssl.cert_time_to_seconds(content["notAfter"])),
+            protocol=secure.version() or "",
+        )
+
+
+def _first_of(name: Any, *attributes: str) -> str:
+    """Return the first of these attributes of a distinguished name, as `ssl` gives it; empty if it has none."""
+    found = {key: value for part in reversed(name) for key, value in reversed(part)}
+    return next((found[attribute] for attribute in attributes if attribute in found), "")
+
+
+def _shake_hands(sock: socket.socket, context: ssl.SSLContext, name: str, limit: Limit) -> ssl.SSLSocket:
+    secure = context.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
+    try:
+        limit.complete(secure, secure.do_handshake, selectors.EVENT_READ)
+    except BaseException:
+        secure.close()
+        raise
+    return secure
 
 
 def connect(place: Place, addresses: Addresses, limit: Limit) -> socket.socket:

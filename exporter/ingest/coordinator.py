@@ -7,10 +7,13 @@ import re
 import threading
 import time
 import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from enum import Enum
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from exporter.errors import (
@@ -22,7 +25,9 @@ from exporter.errors import (
     UnauthorizedError,
 )
 from exporter.ingest.auth import Auth
-from exporter.ingest.connection import Connection, Limit, Place, Tls, failure_of
+from exporter.ingest.connection import Certificate, Connection, Limit, Place, Tls, failure_of, shown_certificate
+
+_T = TypeVar("_T")
 
 _INFO = "/v1/info"
 _LIST = "/v1/query"
@@ -30,6 +35,11 @@ _MAX_INFO_BYTES = 65536
 _READ_BYTES = 65536
 _INFLATE_BYTES = 1 << 20
 _SYSTEM_TLS = Tls()
+_OUR_HEADERS: Mapping[str, str | bytes] = {
+    "Accept": "application/json",
+    "User-Agent": "presto-query-exporter",
+    "Accept-Encoding": "gzip",
+}
 
 _HOST = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -61,6 +71,36 @@ class Answer:
     """When the coordinator wrote the list, Unix time, in whole seconds; None if it does not tell."""
 
 
+class AsWhom(Enum):
+    """In whose name something is asked."""
+
+    US = "us"
+    NOBODY = "nobody"
+    """Without saying who asks, nor any configured header."""
+    NOBODY_IN_CLEAR = "nobody in clear"
+    """The same, and over plain HTTP, whatever the URL says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What was answered to one GET, whatever its status: for whoever looks for the reason of a failure."""
+
+    path: str
+    status: int
+    content_type: str
+    """In lower case, without parameters; empty if it is not told."""
+    offers: tuple[str, ...]
+    """The kinds of authentication that it offers, at most five."""
+    target: str
+    """Where a redirect leads, without path and credentials; empty if it is none."""
+    date: float | None
+    """When the server wrote it, Unix time, in whole seconds; None if it does not tell."""
+    received: float
+    """When its head had come, Unix time by our own clock."""
+    body: bytes = field(repr=False)
+    """What it says, up to a limit; empty for the list. It may hold SQL, so it is never shown."""
+
+
 class Coordinator:
     """One coordinator: where it is, who asks, and how much time and memory a poll may take.
 
@@ -87,15 +127,44 @@ class Coordinator:
         self._max_response_bytes = max_response_bytes
         self._aborted = threading.Event()
 
-    def poll(self) -> Answer:
+    def poll(self, replies: list[Reply] | None = None) -> Answer:
         """Return the list and the info that the coordinator answers within `timeout` seconds, both requests included.
 
         Raises a PollError; one of `/v1/info` alone is none, but for a connection or a time that failed there. What is
-        not under the timeout is reading the files of secrets and certificates.
+        not under the timeout is reading the files of secrets and certificates. What came back on the way is appended to
+        *replies*, also where the poll fails.
         """
+        return self._bounded(lambda limit: self._poll(limit, replies))
+
+    def ask(self, path: str, max_bytes: int = _MAX_INFO_BYTES, *, as_whom: AsWhom = AsWhom.US) -> Reply:
+        """Return what is answered to one GET within `timeout` seconds, of its body at most *max_bytes*.
+
+        Raises a PollError only if nothing is answered, whatever the status is.
+        """
+        place = replace(self._place, https=self._place.https and as_whom is not AsWhom.NOBODY_IN_CLEAR)
+
+        def step(limit: Limit) -> Reply:
+            headers = {**(self._request_headers() if as_whom is AsWhom.US else _OUR_HEADERS), "Accept": "*/*"}
+            with Connection(place, self._tls, limit) as connection:
+                return _reply(path, connection.get(path, headers), max_bytes)
+
+        return self._bounded(step)
+
+    def certificate(self) -> Certificate:
+        """Return the certificate that the server shows, believed or not, within `timeout` seconds. Nothing is sent.
+
+        Raises a PollError where there is none to be had.
+        """
+        return self._bounded(lambda limit: shown_certificate(self._place, self._tls, limit))
+
+    def abort(self) -> None:
+        """Make the poll under way end within a fraction of a second, and every later one at once. For any thread."""
+        self._aborted.set()
+
+    def _bounded(self, step: Callable[[Limit], _T]) -> _T:
         limit = Limit(self._timeout, self._aborted)
         try:
-            return self._poll(limit)
+            return step(limit)
         except PollError as error:
             failure = error
         except (OSError, http.client.HTTPException, UnicodeError) as error:
@@ -104,23 +173,18 @@ class Coordinator:
         failure.__context__ = None
         raise failure.with_traceback(None)
 
-    def abort(self) -> None:
-        """Make the poll under way end within a fraction of a second, and every later one at once. For any thread."""
-        self._aborted.set()
+    def _request_headers(self) -> dict[str, str | bytes]:
+        return {**_OUR_HEADERS, **self._auth.headers(), **self._headers, "Accept-Encoding": "gzip"}
 
-    def _poll(self, limit: Limit) -> Answer:
+    def _poll(self, limit: Limit, replies: list[Reply] | None) -> Answer:
         started = time.monotonic()
         limit.left()
-        headers: dict[str, str | bytes] = {
-            "Accept": "application/json",
-            "User-Agent": "presto-query-exporter",
-            **self._auth.headers(),
-            **self._headers,
-            "Accept-Encoding": "gzip",
-        }
+        headers = self._request_headers()
         with Connection(self._place, self._tls, limit) as connection:
-            info = _info(connection, headers)
+            info = _info(connection, headers, replies)
             response = connection.get(_LIST, headers)
+            if replies is not None:
+                replies.append(_reply(_LIST, response, 0 if response.status == 200 else _MAX_INFO_BYTES))
             if response.status != 200:
                 raise self._refusal(response)
             query_list = _body(response, _LIST, self._max_response_bytes)
@@ -130,8 +194,7 @@ class Coordinator:
         """Return the failure that a status means. The body is not read: it may be a stack trace that holds SQL."""
         answered = f"GET {_LIST} answered {response.status}"
         if response.status == 401:
-            challenges = _QUOTED.sub("", ", ".join(response.headers.get_all("WWW-Authenticate", [])))
-            offered = ", ".join(dict.fromkeys(_CHALLENGE.findall(challenges)[:5])) or "no kind of authentication"
+            offered = ", ".join(_offers(response)) or "no kind of authentication"
             return UnauthorizedError(
                 f"{answered} to {self._auth.who} and offers {offered}; check the user, the secret and the kind of auth"
             )
@@ -153,15 +216,51 @@ def _header(name: str, value: str) -> tuple[str, bytes]:
     return name.title(), value.encode()
 
 
-def _info(connection: Connection, headers: Mapping[str, str | bytes]) -> bytearray | None:
+def _info(connection: Connection, headers: Mapping[str, str | bytes], replies: list[Reply] | None) -> bytearray | None:
     response = connection.get(_INFO, headers)
+    head = None if replies is None else _reply(_INFO, response, 0 if response.status == 200 else _MAX_INFO_BYTES)
+    body: bytearray | None = None
     if response.status == 200:
-        try:
-            return _body(response, _INFO, _MAX_INFO_BYTES)
-        except (NotAListError, TooLargeError):
-            pass
-    connection.close()  # with the rest of the body unread no other answer can follow on it
-    return None
+        with suppress(NotAListError, TooLargeError):
+            body = _body(response, _INFO, _MAX_INFO_BYTES)
+    if replies is not None and head is not None:
+        replies.append(replace(head, body=bytes(body)) if body else head)
+    if body is None:
+        connection.close()  # with the rest of the body unread no other answer can follow on it
+    return body
+
+
+def _reply(path: str, response: http.client.HTTPResponse, max_bytes: int) -> Reply:
+    """Return what an answer says, with the beginning of its body; with 0 bytes the body stays unread."""
+    received = time.time()
+    return Reply(
+        path=path,
+        status=response.status,
+        content_type=response.headers.get("Content-Type", "").partition(";")[0].strip().lower(),
+        offers=_offers(response),
+        target=_origin(response.headers.get("Location", "")) if 300 <= response.status < 400 else "",
+        date=_date(response),
+        received=received,
+        body=_beginning(response, max_bytes) if max_bytes else b"",
+    )
+
+
+def _offers(response: http.client.HTTPResponse) -> tuple[str, ...]:
+    challenges = _QUOTED.sub("", ", ".join(response.headers.get_all("WWW-Authenticate", [])))
+    return tuple(dict.fromkeys(_CHALLENGE.findall(challenges)[:5]))
+
+
+def _beginning(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
+    """Return the first bytes of a body, decompressed; what cannot be read is left out, and raises nothing."""
+    gzipped = response.headers.get("Content-Encoding", "identity").strip().lower() in ("gzip", "x-gzip")
+    inflater = _Inflater() if gzipped else None
+    buffer = memoryview(bytearray(_READ_BYTES))
+    body = bytearray()
+    with suppress(PollError, OSError, http.client.HTTPException, zlib.error):
+        while len(body) < max_bytes and (size := response.readinto(buffer)):
+            for piece in inflater.pieces(buffer[:size]) if inflater else (buffer[:size],):
+                body += piece
+    return bytes(body[:max_bytes])
 
 
 def _body(response: http.client.HTTPResponse, path: str, limit: int) -> bytearray:

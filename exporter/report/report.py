@@ -108,3 +108,6 @@ class Report:
     """All that have usage in the ledger, filtered or not."""
     oldest: float | None
     """Unix time from which usage is kept; None: there is none yet."""
+    before: tuple[float, float] | None = None
+    """Start and end of the window before, if compared: as long as what has passed of this one, to whole hours or days;
+    it ends a little before this one starts where hours are no longer kept."""

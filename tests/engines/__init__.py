@@ -15,6 +15,7 @@ must be the same, though the exporter is killed and the server restarted in the 
 ``prometheus``      a real Prometheus in front of the exporter
 ``trial``           one engine from start to end: the order of events
 ``verdict``         pure: whether ``/metrics`` agrees with the truth at the end of a trial
+``check``           ``python -m tests.engines.check``: faults made on purpose, and what `check` makes of them
 ``report``          a line per step and per check
 ``recording``       test data: two lists and their truth
 ==================  ==================================================================================================

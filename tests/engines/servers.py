@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -92,8 +93,10 @@ class Server:
     A restart keeps the port and forgets every query, as a coordinator does.
     """
 
-    def __init__(self, engine: Engine, folder: Path) -> None:
+    def __init__(self, engine: Engine, folder: Path, jvm: Sequence[str] = ()) -> None:
+        """Configure it in this folder; *jvm* are options for its Java on top of those that it needs."""
         self.engine = engine
+        self._jvm = (*_JVM, *engine.jvm, *jvm)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._folder = folder
@@ -179,7 +182,7 @@ class Server:
         )
         java = str(java_home(self.engine.java) / "bin" / "java")
         lib = self._home / "lib"
-        return [java, *_JVM, *self.engine.jvm, *properties, "-cp", f"{lib}:{lib}/*", self.engine.main]
+        return [java, *self._jvm, *properties, "-cp", f"{lib}:{lib}/*", self.engine.main]
 
     def _configure(self) -> None:
         etc = self._folder / "etc"

@@ -14,6 +14,27 @@ SELECT 1
 EXECUTE IMMEDIATE 'EXECUTE IMMEDIATE ''SELECT ''''a'''' FROM t'''
 --->
 SELECT 'b' FROM t
+=== same: EXECUTE IMMEDIATE of a Unicode string
+EXECUTE IMMEDIATE U&'SELECT a\0062 FROM t WHERE c = \+000027\2603\0027 AND d = ''x'''
+--->
+SELECT ab FROM t WHERE c = 'y' AND d = 'z'
+=== same: EXECUTE IMMEDIATE of a Unicode string with an escape of its own
+execute immediate u&'SELECT #0061 FROM t WHERE "##" = 1' /* it's */ UESCAPE -- why
+'#' USING 1
+--->
+SELECT a FROM t WHERE "#" = 2
+=== different: a plain string has no escapes
+EXECUTE IMMEDIATE 'SELECT "a\0062" FROM t'
+--->
+EXECUTE IMMEDIATE U&'SELECT "a\0062" FROM t'
+=== different: another statement in a Unicode string
+EXECUTE IMMEDIATE U&'SELECT \0061 FROM t'
+--->
+EXECUTE IMMEDIATE U&'SELECT \0062 FROM t'
+=== different: what is no escape stays
+EXECUTE IMMEDIATE U&'SELECT "\+110000" FROM t'
+--->
+EXECUTE IMMEDIATE U&'SELECT "\+11000" FROM t'
 === same: EXPLAIN of EXECUTE IMMEDIATE
 EXPLAIN ANALYZE EXECUTE IMMEDIATE 'SELECT 1'
 --->

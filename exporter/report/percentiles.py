@@ -1,0 +1,39 @@
+"""Percentiles of many distributions at once: they come as the bytes of all of them, one after the other."""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections import Counter
+
+from exporter.account.distribution import Counts, quantile
+from exporter.report.report import Percentiles
+
+_PAIR = 6
+"""Bytes of a pair of bucket and count: two of the number, then four of the count, the lowest first."""
+_WIDE = 8
+
+
+def percentiles(packed: bytes) -> Percentiles:
+    """Return the percentiles of the distributions that *packed* has, one after the other."""
+    counts = merged(packed)
+    return Percentiles(quantile(counts, 0.5), quantile(counts, 0.95), quantile(counts, 0.99))
+
+
+def merged(packed: bytes) -> Counts:
+    """Return the sum of distributions whose bytes are joined.
+
+    Pairs are told apart as numbers of 64 bits: there are few different ones, and to count them is five times as fast as
+    to add up each.
+    """
+    wide = bytearray(len(packed) // _PAIR * _WIDE)
+    for index in range(_PAIR):
+        wide[index::_WIDE] = packed[index::_PAIR]
+    pairs = array("Q", bytes(wide))
+    if sys.byteorder == "big":  # pragma: no cover
+        pairs.byteswap()
+    counts: Counts = {}
+    for pair, times in Counter(pairs).items():
+        number = pair & 0xFFFF
+        counts[number] = counts.get(number, 0) + (pair >> 16) * times
+    return counts

@@ -1,0 +1,1 @@
+"""The pages in a real browser, and the usage that they show there."""
