@@ -210,13 +210,15 @@ _ANNOTATIONS = """\
 annotations:
   summary: The error budget is spent too fast.
   description: >-
-    Cluster {{{{ $labels.presto_cluster }}}}{{{{ with $labels.tenant }}}}, users of {{{{ . }}}}{{{{ end }}}}: in the last
-    {window} the error budget of {{{{ $labels.slo }}}} was spent {{{{ printf "%.1f" $value }}}} times as fast as it may be
-    {{{{- with printf `slo:presto_error_budget_remaining:ratio{{slo=%q,presto_cluster=%q,tenant=%q}}` $labels.slo $labels.presto_cluster $labels.tenant | query }}}},
-    of which {{{{ . | first | value | humanizePercentage }}}} is left
-    {{{{- end }}}}.
-  runbook_url: {runbooks}/PrestoErrorBudgetBurn.md
-  dashboard_url: {dashboards}/presto-slo?var-presto_cluster={{{{ $labels.presto_cluster | urlquery }}}}&var-slo={{{{ $labels.slo | urlquery }}}}"""
+    Cluster {{ $labels.presto_cluster }}{{ with $labels.tenant }}, users of {{ . }}{{ end }}: in the last WINDOW the
+    error budget of {{ $labels.slo }}, 30 days, was spent {{ printf "%.1f" $value }} times as fast as it may be
+    {{- with printf `slo:presto_error_budget_remaining:ratio{slo=%q,presto_cluster=%q,tenant=%q}`
+    $labels.slo $labels.presto_cluster $labels.tenant | query }},
+    of which {{ . | first | value | humanizePercentage }} is left
+    {{- end }}.
+  runbook_url: https://example/PrestoErrorBudgetBurn.md
+  dashboard_url: https://example/presto-slo?var-presto_cluster={{ $labels.presto_cluster | urlquery }}&\
+var-slo={{ $labels.slo | urlquery }}"""
 
 
 def _burn(burn: Burn, names: str, severity: str) -> str:
@@ -230,7 +232,7 @@ def _burn(burn: Burn, names: str, severity: str) -> str:
         f"increase(slo:presto_sli_bad_events:sum{names}[{burn.long}])\n"
         "  >= on (slo) group_left () slo:presto_minimum_bad_events:sum"
     )
-    annotations = _ANNOTATIONS.format(window=burn.long, runbooks=RUNBOOKS, dashboards=DASHBOARDS)
+    annotations = with_addresses(_ANNOTATIONS.replace("WINDOW", burn.long))
     labels = {"severity": severity, "window": burn.long}
     return _rule("alert: PrestoErrorBudgetBurn", expression, labels, f"for: {burn.wait}\n{annotations}")
 
@@ -281,10 +283,6 @@ def with_addresses(rules: str) -> str:
 
 _HEADER = "# Written by `python -m alerts.build`; do not edit.\n"
 _APP = {"app.kubernetes.io/name": "presto-query-exporter", "app.kubernetes.io/component": "monitoring"}
-
-
-class _Literal(str):
-    """A text that YAML shows as it is, over several lines."""
 
 
 class _Dumper(yaml.SafeDumper):

@@ -12,13 +12,14 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import click
 
-from exporter import __version__, logs
+from exporter import __version__, logs, rehearsal
 from exporter.app import App, check_files, coordinator_of
 from exporter.check import probe, terminal
 from exporter.config import FLAGS, Config, from_coordinators, load, parse
@@ -199,6 +200,7 @@ def demo(web_listen_address: str, version: str, seed: int) -> None:
             url=server.url, ledger=json.dumps(f"{folder}/demo.sqlite"), listen=web_listen_address
         )
         config = parse(text, {}, "demo")
+        rehearsal.play(config.ledger.path, "demo", config.outcomes.canceled, version, seed, time.time())
         driver = threading.Thread(target=workload.run, args=(ended,), name="workload")
         driver.start()
         try:
@@ -253,6 +255,7 @@ def _greet(app: App, coordinator: str) -> None:
         f"""
   A coordinator with a workload of eight users   {coordinator}/v1/query
   The exporter in front of it                    {exporter}/
+  What the cluster is used for                   {exporter}/queries
   Its metrics                                    {exporter}/metrics
 
   Counters of a new user show 0 for the first 10 seconds, so that increase() sees their first queries.

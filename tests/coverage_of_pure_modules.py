@@ -29,7 +29,16 @@ MODULES = (
     "exporter/report/*",
 )
 TESTS = ["cardinality", "charge", "completeness", "config", "dialect", "info", "live", "pipeline", "query_list"]
-TESTS += ["units", "fingerprint", "fingerprint_kind", "fingerprint_tables", "fingerprint_jsonl", "distribution", "repeats", "usage"]
+TESTS += [
+    "units",
+    "fingerprint",
+    "fingerprint_kind",
+    "fingerprint_tables",
+    "fingerprint_jsonl",
+    "distribution",
+    "repeats",
+    "usage",
+]
 TESTS += ["usage_rows", "usage_report", "question"]
 TESTS += ["check_figures", "check_findings", "check_probe", "check_rights", "check_terminal"]
 

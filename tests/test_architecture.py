@@ -42,10 +42,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exporter.account.usage": {*BASE, "exporter.account.charge", "exporter.account.cardinality"}
     | {"exporter.account.distribution"},
     "exporter.account.usage_rows": {*BASE, "exporter.account"},
-    "exporter.report": {*BASE, "exporter.report", "exporter.account.distribution"},
+    "exporter.report": {*BASE, "exporter.report", "exporter.account.distribution", "exporter.account.usage"},
     "exporter.fingerprint": {"exporter.fingerprint"},
     "exporter.ingest": {*BASE, "exporter.ingest"},
     "exporter.expose": {*BASE, "exporter.expose", "exporter.report", "prometheus_client", "starlette", "uvicorn"},
+    "exporter.expose.guard": {*BASE, "exporter.expose", "starlette", "bcrypt"},
+    "exporter.expose.web_config": {*BASE, "exporter.config"},
+    "exporter.expose.access": {*BASE, "exporter.expose", "exporter.config"},
     "exporter.demo": {"exporter.dialect", "exporter.demo"},
     "exporter.check": {*BASE, "exporter.check", "exporter.config", "exporter.decode", "exporter.ingest"}
     | {"exporter.account.completeness"},
@@ -53,7 +56,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"exporter.account", "exporter.ingest"},
     "exporter.app": {*BASE, "exporter", "exporter.config", "exporter.health", "exporter.pipeline"}
     | {"exporter.account", "exporter.decode", "exporter.expose", "exporter.ingest", "exporter.report"},
-    "exporter.cli": {*BASE, "exporter", "exporter.app", "exporter.check", "exporter.config", "exporter.logs", "exporter.demo"}
+    "exporter.rehearsal": {"exporter.account", "exporter.demo", "exporter.ingest", "exporter.pipeline"},
+    "exporter.cli": {
+        *BASE,
+        "exporter",
+        "exporter.app",
+        "exporter.rehearsal",
+        "exporter.check",
+        "exporter.config",
+        "exporter.logs",
+        "exporter.demo",
+    }
     | {"exporter.fingerprint", "click"},
 }
 

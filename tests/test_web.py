@@ -300,7 +300,7 @@ class TestPages:
         policy = answer.headers["Content-Security-Policy"]
         style = re.findall("<style>(.*?)</style>", answer.text, re.DOTALL)
         digest = base64.b64encode(hashlib.sha256(style[0].encode()).digest()).decode()
-        assert policy.startswith(f"default-src 'none'; style-src 'sha256-{digest}';")
+        assert policy.startswith(f"default-src 'none'; style-src 'sha256-{digest}' ")
         assert "unsafe" not in policy
         assert answer.headers["X-Frame-Options"] == "DENY"
         assert "style=" not in answer.text

@@ -113,7 +113,7 @@ SCHEMAS: dict[str, Schema] = {
                 "type": "number",
                 "minimum": 0,
                 "maximum": 1,
-                "description": "Of the total of the measure that orders. Of tables and catalogs they may add up to more.",
+                "description": "Of the total of the measure that orders. Those of tables may add up to more.",
             },
             "elapsed": _ref("Percentiles"),
             "queued": _ref("Percentiles"),

@@ -84,13 +84,14 @@ def key(text: str) -> str:
     after a comment that is not closed (it is cut off) in \\x05, and in neither if a string is not closed.
     """
     end = _END
-    if text.rfind("/*") > text.rfind("*/"):
+    if text.rfind("/*") >= text.rfind("*/") - 1:  # the star may be that of both: /*/
         whole = _whole_comments(text)
         if whole and whole.end() < len(text):
             text, end = text[: whole.end()], _END_IN_COMMENT
     if not text.isascii():
-        # In lower case at once: a letter may become two, which must read as those of the template will.
-        text = _SURROGATES.sub("\ufffd", text).lower()
+        # In lower case at once: a letter may become two, which must read as those of the template will. What becomes
+        # of a capital sigma would depend on what follows it.
+        text = _SURROGATES.sub("\ufffd", text).replace("Σ", "σ").lower()
     # The newlines make the first and the last item runs of text: a trailing comment must not end the text.
     return "\x1f".join(_items(f"\n{text}\n{end}")).lower()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from array import array
 from collections import Counter
@@ -9,6 +10,7 @@ from collections import Counter
 from exporter.account.distribution import Counts, quantile
 from exporter.report.report import Percentiles
 
+_SHARES = (0.5, 0.95, 0.99)
 _PAIR = 6
 """Bytes of a pair of bucket and count: two of the number, then four of the count, the lowest first."""
 _WIDE = 8
@@ -17,7 +19,18 @@ _WIDE = 8
 def percentiles(packed: bytes) -> Percentiles:
     """Return the percentiles of the distributions that *packed* has, one after the other."""
     counts = merged(packed)
-    return Percentiles(quantile(counts, 0.5), quantile(counts, 0.95), quantile(counts, 0.99))
+    total = sum(counts.values())
+    if not total:
+        return Percentiles(None, None, None)
+    numbers = iter(sorted(counts))
+    number = reached = 0
+    found = []
+    for share in _SHARES:
+        while reached < max(1, math.ceil(share * total)):
+            number = next(numbers)
+            reached += counts[number]
+        found.append(quantile({number: 1}, share))
+    return Percentiles(*found)
 
 
 def merged(packed: bytes) -> Counts:

@@ -208,20 +208,20 @@ def _found(reader: Reader, question: Question, groups: Groups, keys: Sequence[in
     window = reader.window
     found = {key: _Found(len(_starts(window))) for key in keys}
     number, narrow = groups.choose(keys)
-    start, by = ("start", "start, number") if question.trend else (str(window.start), "number")
-    ordered = MEASURES.index(question.order_by)
-    for number_of, at, *sums in reader.rows(
-        f"{number} AS number, {start}, {_SUMS}, {_COUNTS}", reader.spans, narrow, by
-    ):
+    for number_of, *sums in reader.rows(f"{number} AS number, {_SUMS}, {_COUNTS}", reader.spans, narrow, "number"):
         for member in groups.members(number_of):
             one = found[member.key]
-            one.add(sums[:-2], *sums[-2:])
-            one.trend[_step(window, at)] += sums[ordered]
-            one.read += sums[0] if member.is_read else 0
-            one.written += sums[0] if member.is_written else 0
+            queries = one.add(*sums)
+            one.read += queries if member.is_read else 0
+            one.written += queries if member.is_written else 0
+    if question.trend:
+        columns = f"{number} AS number, start, sum({_MEASURE[question.order_by]})"
+        for number_of, start, value in reader.rows(columns, reader.spans, narrow, "start, number"):
+            for member in groups.members(number_of):
+                found[member.key].trend[_step(window, start)] += value
     for number_of, *sums in reader.rows(f"{number} AS number, {_SUMS}", reader.spans_before, narrow, "number"):
         for member in groups.members(number_of):
-            found[member.key].before.add(sums)
+            found[member.key].before.add(*sums)
     for number_of, fingerprint, user, place in reader.rows(f"{number}, fingerprint, user, place", reader.spans, narrow):
         for member in groups.members(number_of):
             one = found[member.key]
