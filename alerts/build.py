@@ -211,7 +211,7 @@ annotations:
   summary: The error budget is spent too fast.
   description: >-
     Cluster {{ $labels.presto_cluster }}{{ with $labels.tenant }}, users of {{ . }}{{ end }}: in the last WINDOW the
-    error budget of {{ $labels.slo }}, 30 days, was spent {{ printf "%.1f" $value }} times as fast as it may be
+    error budget of {{ $labels.slo }} was spent {{ printf "%.1f" $value }} times as fast as it may be
     {{- with printf `slo:presto_error_budget_remaining:ratio{slo=%q,presto_cluster=%q,tenant=%q}`
     $labels.slo $labels.presto_cluster $labels.tenant | query }},
     of which {{ . | first | value | humanizePercentage }} is left

@@ -19,7 +19,7 @@ from exporter.ingest.coordinator import Answer
 from exporter.pipeline import Pipeline, Policy, Statements
 
 HOURS = 47
-_BUSY_SECONDS = 100.0
+_BUSY_SECONDS = 150.0
 """Of an hour at noon; half of that at midnight."""
 
 
@@ -46,7 +46,7 @@ def play(path: Path, cluster: str, canceled: Iterable[str], version: str, seed: 
         at = this_hour - ago * HOUR + HOUR / 2
         busy = _BUSY_SECONDS * (3 - math.cos(at / HOUR / 12 * math.pi)) / 4
         coordinator = Coordinator(version, now=lambda at=at: at, seed=seed + ago)  # type: ignore[misc]
-        Workload(coordinator, seed + ago, history=busy)
+        Workload(coordinator, seed + ago, history=busy, is_warm=True)
         limits = {"user": 1000, "source": 50, "error_name": 200, "fingerprint": 0}
         policy = Policy(frozenset(canceled), limits, 0.0)
         pipeline = Pipeline(cluster, "", 15.0, policy, ledger, _Nobody(), Statements(_Nobody(), 0), at)

@@ -129,12 +129,9 @@ class Metric:
         return (*sorted(captured), *([self.label] if self.label else []))
 
 
-def _names(domain: str, properties: str, where: Where, *, only_if: str = "") -> tuple[Name, ...]:
-    """Return the names of a bean that all engines have under the same domain, each with its own prefix."""
-    prefixes = {PRESTODB: "com.facebook.presto", PRESTOSQL: "presto", TRINO: "trino"}
-    return tuple(
-        Name(Releases(engine), f"{prefix}.{domain}", properties, where, only_if) for engine, prefix in prefixes.items()
-    )
+def _memory(properties: str, where: Where) -> tuple[Name, ...]:
+    domains = {PRESTODB: "com.facebook.presto.memory", PRESTOSQL: "presto.memory", TRINO: "trino.memory"}
+    return tuple(Name(Releases(engine), domain, properties, where) for engine, domain in domains.items())
 
 
 _COORDINATOR, _EVERY_NODE = Where.COORDINATOR, Where.EVERY_NODE
@@ -149,7 +146,6 @@ QUERIES = Bean(
         Name(Releases(TRINO), "trino.execution", "name=QueryManager", _COORDINATOR),
     )
 )
-EXECUTED = Bean((Name(Releases(PRESTODB), "com.facebook.presto.execution", "name=QueryManager", _COORDINATOR),))
 CLUSTER_SIZE = Bean(
     (
         Name(Releases("prestosql 333-"), "presto.execution", "name=ClusterSizeMonitor", _COORDINATOR),
@@ -179,32 +175,17 @@ FAILURE_DETECTOR = Bean(
         ),
     )
 )
-CLUSTER_MEMORY = Bean(_names("memory", "name=ClusterMemoryManager", _COORDINATOR))
-CLUSTER_POOL = Bean(_names("memory", "type=ClusterMemoryPool,name=*", _COORDINATOR), label="pool")
-POOL = Bean(_names("memory", "type=MemoryPool,name=*", _EVERY_NODE), label="pool")
+CLUSTER_MEMORY = Bean(_memory("name=ClusterMemoryManager", _COORDINATOR))
+CLUSTER_POOL = Bean(_memory("type=ClusterMemoryPool,name=*", _COORDINATOR), label="pool")
+POOL = Bean(_memory("type=MemoryPool,name=*", _EVERY_NODE), label="pool")
 GROUP = Bean(
-    (
-        Name(
-            Releases(PRESTODB),
-            "com.facebook.presto.execution.resourceGroups",
-            "type=InternalResourceGroup,name=*",
-            _COORDINATOR,
-            _JMX_EXPORT,
-        ),
-        Name(
-            Releases(PRESTOSQL),
-            "presto.execution.resourcegroups",
-            "type=InternalResourceGroup,name=*",
-            _COORDINATOR,
-            _JMX_EXPORT,
-        ),
-        Name(
-            Releases(TRINO),
-            "trino.execution.resourcegroups",
-            "type=InternalResourceGroup,name=*",
-            _COORDINATOR,
-            _JMX_EXPORT,
-        ),
+    tuple(
+        Name(Releases(engine), domain, "type=InternalResourceGroup,name=*", _COORDINATOR, _JMX_EXPORT)
+        for engine, domain in (
+            (PRESTODB, "com.facebook.presto.execution.resourceGroups"),
+            (PRESTOSQL, "presto.execution.resourcegroups"),
+            (TRINO, "trino.execution.resourcegroups"),
+        )
     ),
     label="resource_group",
 )
@@ -322,12 +303,6 @@ METRICS = (
         Value(QUERIES, "BlockedDrivers", "blocked", Releases("trino 450-")),
         Value(QUERIES, "QueuedDrivers", "queued", Releases("trino 450-")),
         label="state",
-    ),
-    _gauge("cluster_tasks", "Running tasks of all queries.", Value(EXECUTED, "RunningTaskCount")),
-    _counter(
-        "queries_killed_for_tasks",
-        "Queries killed because the cluster had too many tasks.",
-        Value(EXECUTED, "QueriesKilledDueToTooManyTask"),
     ),
     _gauge(
         "required_workers",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from jmx.metrics import BY_NAME, FIRST_NATIVE, TRINO, Kind, Metric, Name, Value, native_attribute, native_prefix
+from jmx.metrics import BY_NAME, FIRST_NATIVE, TRINO, Metric, Name, Value, native_attribute, native_prefix
 
 NATIVE_HEAP = "JMX_java_lang_TYPE_Memory_ATTRIBUTE_HeapMemoryUsage"
 NATIVE_CPU = "JMX_java_lang_TYPE_OperatingSystem_ATTRIBUTE_ProcessCpuTime"
@@ -61,6 +61,10 @@ def _range(series: str, over: str) -> str:
     return f"{function}({series}[{window}])"
 
 
+def _in_base_units(metric: Metric) -> str:
+    return f" * {metric.factor}" if metric.factor else ""
+
+
 def _either(alternatives: Iterable[str]) -> str:
     return "\nor\n".join(alternatives)
 
@@ -99,7 +103,7 @@ def _by_node(
     found = []
     for label in values or tuple(dict.fromkeys(value.label for value in source.values)):
         agent = f"sum by ({labels}) ({_range(_selected(source, label), over)})"
-        native = _either(_range(name, over) for name in native_names(source, label))
+        native = _either(_range(name, over) + _in_base_units(source) for name in native_names(source, label))
         if extra:  # natively there is but one pool
             native = f'label_replace({native}, "{extra}", "general", "", "")'
         found.append(
@@ -212,12 +216,10 @@ def _cluster_pools() -> Iterator[Rule]:
         (native,) = native_names(metric, kind)
         yield Rule(
             "cluster:presto_server_memory_pool_bytes:sum",
-            _either(
-                (
-                    f"sum by (presto_cluster, pool) ({_selected(metric, kind)})",
-                    f'label_replace(sum by (presto_cluster) ({native}), "pool", "general", "", "")'
-                    f"\n  unless on (presto_cluster) {metric.name}",
-                )
+            _agent_first(
+                f"max by (presto_cluster, pool) ({_selected(metric, kind)})",
+                f'label_replace(max by (presto_cluster) ({native}), "pool", "general", "", "")',
+                metric.name,
             ),
             {"kind": kind},
         )
@@ -280,7 +282,7 @@ GROUPS = (
         "presto-servers-cluster",
         "Nodes and memory of the cluster",
         (
-            # Every node may count them: the largest number is the coordinator's.
+            # What several nodes may say of the whole cluster is said once: the largest is the coordinator's.
             *_by_cluster("cluster:presto_server_nodes:sum", "nodes", how="max"),
             *_by_cluster("cluster:presto_server_coordinators:max", "coordinators", how="max"),
             *_by_cluster("cluster:presto_server_workers:max", "workers", how="max"),
@@ -288,7 +290,7 @@ GROUPS = (
             *_by_cluster("cluster:presto_server_failure_detector_nodes:max", "failure_detector_nodes", how="max"),
             *_by_cluster("cluster:presto_server_required_workers:max", "required_workers", how="max"),
             *_by_cluster("cluster:presto_server_processors:max", "cluster_processors", how="max"),
-            *_by_cluster("cluster:presto_server_memory_bytes:sum", "cluster_memory_bytes"),
+            *_by_cluster("cluster:presto_server_memory_bytes:sum", "cluster_memory_bytes", how="max"),
             *_by_cluster("cluster:presto_server_memory_leaked_queries:sum", "cluster_memory_leaked_queries"),
             *_by_cluster(
                 "cluster:presto_server_memory_killed_queries:increase1h",
@@ -369,6 +371,10 @@ GROUPS = (
             Rule(
                 "cluster:presto_server_splits:sum",
                 "sum by (presto_cluster, state) (instance:presto_server_splits:sum)",
+            ),
+            Rule(
+                "cluster:presto_server_tasks:sum",
+                "sum by (presto_cluster) (instance:presto_server_tasks:sum)",
             ),
             Rule(
                 "cluster:presto_server_runner_threads:sum",

@@ -33,10 +33,11 @@ class Workload:
     """Users who keep a coordinator busy with one to two queries per second.
 
     When it is made they have been at it for *history* seconds: the coordinator, restarted back then, lists what they
-    did. It restarts every ten minutes from now on. The same *seed* and the same clock give the same queries.
+    did, with workers from the beginning if *is_warm*. It restarts every ten minutes from now on. The same *seed* and
+    the same clock give the same queries.
     """
 
-    def __init__(self, coordinator: Coordinator, seed: int = 0, history: float = 600.0) -> None:
+    def __init__(self, coordinator: Coordinator, seed: int = 0, history: float = 600.0, is_warm: bool = False) -> None:
         self._coordinator = coordinator
         self._random = random.Random(seed)
         self._at = coordinator.now() - history
@@ -45,6 +46,8 @@ class Workload:
         self._submitted = 0
         coordinator.restart(at=self._at - _SECONDS_OF_START)
         self._open_cluster()
+        if is_warm:
+            self._workers_at = self._at
         cli = "trino-cli" if dialect_of(coordinator.version) is TRINO else "presto-cli"
         for user in (
             self._etl("svc-etl"),

@@ -78,9 +78,8 @@ class _Fold:
                     continue
                 if word in QUERY_STARTS:
                     frame.is_list = frame.is_row = False
-            elif frame.rows is not None and self._ends_values(word):
-                self._close_row(frame)
-                frame.rows = None
+            elif frame.rows is not None:
+                self._go_on_in_values(word, frame)
             index += 1
             self._add(word, tokens[index] if index < count else "")
         for frame in (self.frame, *reversed(self.stack)):
@@ -230,6 +229,7 @@ class _Fold:
         out, frame = self.out, self.frame
         if not self.stack:
             self.is_balanced = False
+            self._finish(frame)
             out.append(word)
             return
         self.is_balanced = self.is_balanced and frame.opener == _CLOSERS[word]
@@ -279,12 +279,16 @@ class _Fold:
             del out[frame.start - 1 :]
         rows.add(row)
 
-    def _ends_values(self, word: str) -> bool:
-        return word in _ENDS_VALUES or word == ";" or (word not in (",", ")", "]") and self._is_after_row())
-
-    def _is_after_row(self) -> bool:
-        out, start = self.out, self.frame.start
-        return out[-1] == ")" and out[start : start + 1] == ["("]
+    def _go_on_in_values(self, word: str, frame: _Frame) -> None:
+        """Leave VALUES if *word* ends it, or if it can not stand behind a row, which is none then."""
+        out, start = self.out, frame.start
+        if word in _ENDS_VALUES or word == ";":
+            self._close_row(frame)
+            frame.rows = None
+        elif word not in (",", ")", "]") and out[-1] == ")" and out[start : start + 1] == ["("]:
+            if is_operand(word) and word not in RESERVED and word != LITERAL:
+                self._close_row(frame)
+            frame.rows = None
 
 
 def _shape(tokens: list[str], start: int, end: int) -> _Shape:

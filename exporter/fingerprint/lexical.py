@@ -37,8 +37,9 @@ _ELEMENTS = rf"{_ELEMENT}(?:\s*+,\s*+{_ELEMENT})*+"
 
 def _after(word: str, opener: str, ends: tuple[str, ...] = ("", "-")) -> str:
     """Return a test that *word*, *opener* and one of *ends* stand just before. `re` looks behind by a fixed width
-    only, so each layout is an alternative; lists laid out otherwise are left to level 1."""
-    starts = [rf"\b{_in_any_case(word)}{gap}{opener}" for gap in ("", r"\s")]
+    only, so each layout is an alternative; lists laid out otherwise are left to level 1, also those on a new line:
+    the word may be the last one of a comment."""
+    starts = [rf"\b{_in_any_case(word)}{gap}{opener}" for gap in ("", r"[^\S\r\n]")]
     return "(?:" + "|".join(f"(?<={start}{end})" for start in starts for end in ends) + ")"
 
 

@@ -29,7 +29,7 @@ def choose(question: Question, now: Mapping[int, float], before: Mapping[int, fl
     empty unless compared. Groups that are gone count if they had something of the measure. Equal ones are in the order
     of their keys; vanished ones, if they are all that is asked for, are ordered by what they had.
     """
-    keys = sorted([*now, *(key for key, value in before.items() if value > 0.0 and key not in now)])
+    keys = sorted([*now, *(key for key in before.keys() - now.keys() if before[key] > 0.0)])
     if question.change:
         keys = [key for key in keys if change_of(before.get(key, 0.0), now.get(key, 0.0)) is question.change]
     ranks = before if question.change is Change.VANISHED else now

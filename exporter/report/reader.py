@@ -112,7 +112,10 @@ class Reader:
             "AND EXISTS (SELECT 1 FROM usage WHERE cluster = one.cluster AND days = one.days AND start = one.start "  # noqa: S608
             f"AND fingerprint = one.fingerprint AND user = one.user{self._filter})"
         )
-        sql = f"SELECT error, queries FROM usage_error AS one WHERE {_IN_SPAN} {such if self._filter else ''}"  # noqa: S608
+        sql = (
+            f"SELECT error, sum(queries) FROM usage_error AS one WHERE {_IN_SPAN} {such if self._filter else ''} "  # noqa: S608
+            "GROUP BY error"
+        )
         found: dict[int, int] = defaultdict(int)
         for span in self.spans:
             for error, queries in self._db.execute(sql, (*span, *self._values)):

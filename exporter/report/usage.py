@@ -34,7 +34,8 @@ _MEASURE = {
     "queries": "finished + failed + canceled",
     "repeated_queries": "repeated",
 }
-_SUMS = ", ".join([f"sum({_MEASURE[measure]})" for measure in MEASURES])
+_SUMMED = MEASURES[1:]  # queries are the sum of the first three
+_SUMS = ", ".join([f"sum({_MEASURE[measure]})" for measure in _SUMMED])
 # The bytes of all distributions, joined. SQLite takes them for text, at which it does not look.
 _COUNTS = "CAST(group_concat(elapsed_counts, '') AS BLOB), CAST(group_concat(queued_counts, '') AS BLOB)"
 
@@ -89,20 +90,21 @@ class _Sums:
     """What some queries come to."""
 
     def __init__(self) -> None:
-        self._measures: Sequence[float] = Measures()
+        self._sums: Sequence[float] = (0,) * len(_SUMMED)
         self._elapsed: list[bytes] = []
         self._queued: list[bytes] = []
 
-    def add(self, measures: Sequence[float], elapsed: bytes = b"", queued: bytes = b"") -> None:
-        """Add measures, and distributions."""
-        self._measures = tuple(map(add, self._measures, measures))
+    def add(self, sums: Sequence[float], elapsed: bytes = b"", queued: bytes = b"") -> None:
+        """Add what _SUMS gave, and what _COUNTS did."""
+        self._sums = tuple(map(add, self._sums, sums))
         self._elapsed.append(elapsed)
         self._queued.append(queued)
 
     @property
     def measures(self) -> Measures:
         """The measures, with the decimals that they have."""
-        return Measures(*[round(value, _DECIMALS) for value in self._measures])  # type: ignore[arg-type]
+        queries = sum(self._sums[:3])
+        return Measures(*[round(value, _DECIMALS) for value in (queries, *self._sums)])  # type: ignore[arg-type]
 
     @property
     def elapsed(self) -> Percentiles:
@@ -211,9 +213,9 @@ def _found(reader: Reader, question: Question, groups: Groups, keys: Sequence[in
     for number_of, *sums in reader.rows(f"{number} AS number, {_SUMS}, {_COUNTS}", reader.spans, narrow, "number"):
         for member in groups.members(number_of):
             one = found[member.key]
-            queries = one.add(*sums)
-            one.read += queries if member.is_read else 0
-            one.written += queries if member.is_written else 0
+            one.add(sums[:-2], *sums[-2:])
+            one.read += sum(sums[:3]) if member.is_read else 0
+            one.written += sum(sums[:3]) if member.is_written else 0
     if question.trend:
         columns = f"{number} AS number, start, sum({_MEASURE[question.order_by]})"
         for number_of, start, value in reader.rows(columns, reader.spans, narrow, "start, number"):
@@ -221,7 +223,7 @@ def _found(reader: Reader, question: Question, groups: Groups, keys: Sequence[in
                 found[member.key].trend[_step(window, start)] += value
     for number_of, *sums in reader.rows(f"{number} AS number, {_SUMS}", reader.spans_before, narrow, "number"):
         for member in groups.members(number_of):
-            found[member.key].before.add(*sums)
+            found[member.key].before.add(sums)
     for number_of, fingerprint, user, place in reader.rows(f"{number}, fingerprint, user, place", reader.spans, narrow):
         for member in groups.members(number_of):
             one = found[member.key]

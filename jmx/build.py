@@ -1,0 +1,236 @@
+"""``python -m jmx.build``: write what is made of the table of metrics.
+
+==================================  ==================================================================
+``jmx/presto.yml``                  the configuration of the JMX agent
+``alerts/rules/servers.yml``        the canonical recording rules
+``jmx/prometheus-trino.yml``        in it, the names that are kept of Trino's own metrics
+``docs/servers.md``                 in it, the references between ``<!-- … -->`` and ``<!-- end -->``
+==================================  ==================================================================
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from jmx.metrics import (
+    ENGINES,
+    FIRST_NATIVE,
+    METRICS,
+    PRESTODB,
+    PRESTOSQL,
+    TRINO,
+    Bean,
+    Metric,
+    Name,
+    Promise,
+    Value,
+    Where,
+    native_prefix,
+    promised,
+)
+from jmx.rules import GROUPS, NATIVE_COLLECTIONS, NATIVE_CPU, NATIVE_GROUP, NATIVE_HEAP, Rule, native_names
+
+ROOT = Path(__file__).parent.parent
+
+_TITLES = {PRESTOSQL: "PrestoSQL", TRINO: "Trino", PRESTODB: "PrestoDB"}
+_BEANS: tuple[Bean, ...] = tuple(dict.fromkeys(value.bean for metric in METRICS for value in metric.values))
+_GROUP_LABEL = "resource_group"
+
+
+def files() -> dict[Path, str]:
+    """Return every file that is written, with its content."""
+    page, example = ROOT / "docs" / "servers.md", ROOT / "jmx" / "prometheus-trino.yml"
+    return {
+        ROOT / "jmx" / "presto.yml": agent_configuration(),
+        ROOT / "alerts" / "rules" / "servers.yml": rule_file(),
+        example: _with_kept_names(example.read_text("utf-8")),
+        page: _with_references(page.read_text("utf-8")),
+    }
+
+
+def agent_configuration() -> str:
+    """Return the configuration of the JMX agent, in the keys that its releases 1.0.1 to 1.6 know alike."""
+    coordinator, other = series_of_a_node(Where.COORDINATOR), series_of_a_node(Where.EVERY_NODE)
+    lines = [
+        "# Metrics of PrestoSQL, Trino and PrestoDB servers, coordinators and workers alike, for jmx_prometheus_javaagent",
+        "# 1.0.1 and later:  -javaagent:jmx_prometheus_javaagent-1.0.1.jar=9404:presto.yml",
+        "# Written by `python -m jmx.build` from jmx/metrics.py; do not edit. What each metric is, and which releases have",
+        "# it: docs/servers.md. Names of other engines and releases match nothing and cost nothing.",
+        f"# At most {coordinator} series on a coordinator and {other} on any other node, and {series_of_a_group()} more for each resource group with",
+        '# "jmxExport": true; beside them the agent\'s own jvm_*, process_* and jmx_*: heap, garbage collection, threads, CPU.',
+        "includeObjectNames:",
+        *(f"  - {_quoted(name)}" for name in dict.fromkeys(name.object_name for bean in _BEANS for name in bean.names)),
+        "rules:",
+    ]
+    for metric in METRICS:
+        for alternatives in _rules(metric):
+            value = alternatives[0]
+            labels = {value.bean.label: "$1"} if value.bean.label else {}
+            if metric.label:
+                labels[metric.label] = value.label
+            lines += [
+                f"  - pattern: {_quoted('|'.join(map(pattern, alternatives)))}",
+                f"    name: {metric.name}",
+                f"    type: {metric.kind.upper()}",
+                f"    help: {_quoted(metric.help)}",
+                *([f"    valueFactor: {metric.factor}"] if metric.factor else []),
+                *(["    labels:"] if labels else []),
+                *(f"      {label}: {_quoted(text)}" for label, text in labels.items()),
+                "    cache: true",
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def _rules(metric: Metric) -> Iterator[list[Value]]:
+    """Give the values that one rule of the agent is for: those of one bean and attribute are the same rule."""
+    seen: dict[tuple[Bean, str, str], Value] = {}
+    for value in metric.values:
+        seen.setdefault((value.bean, value.attribute, value.label), value)
+    for value in seen.values():
+        yield [value]
+
+
+def pattern(value: Value) -> str:
+    """Return what the agent's text of the attribute looks like: ``domain<key=value, …><>attribute: …``."""
+    domains: dict[str, list[str]] = {}
+    for name in value.bean.names:
+        domain = re.escape(name.domain).replace("\\", "\\")
+        if domain not in domains.setdefault(_properties(name), []):
+            domains[_properties(name)].append(domain)
+    beans = [f"{_one_of(names)}<{properties}>" for properties, names in domains.items()]
+    return f"^{_one_of(beans)}<>{re.escape(value.attribute)}: "
+
+
+def _properties(name: Name) -> str:
+    # A value with characters that JMX reserves is in quotes.
+    return name.properties.replace(",", ", ").replace("*", '"?(.+?)"?')
+
+
+def _one_of(patterns: list[str]) -> str:
+    return patterns[0] if len(patterns) == 1 else f"(?:{'|'.join(patterns)})"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def series_of_a_node(where: Where) -> int:
+    """Return how many series the agent's rules give at most, whatever the release, without resource groups."""
+    return max(
+        sum(_POOLS if promise.value.bean.label == "pool" else 1 for promise in _of_defaults(engine, release, where))
+        for engine, release in _generations()
+    )
+
+
+_POOLS = 2
+"""``general`` and ``reserved``: an engine has no others."""
+
+
+def series_of_a_group() -> int:
+    """Return how many series each exported resource group adds at most."""
+    return sum(value.bean.label == _GROUP_LABEL for metric in METRICS for value in metric.values)
+
+
+def _of_defaults(engine: str, release: int, where: Where) -> list[Promise]:
+    """Return what a node shows; of beans that exclude each other, those of its default settings."""
+    return [promise for promise in promised(engine, release, where) if promise.value.bean.label != _GROUP_LABEL]
+
+
+def _generations() -> list[tuple[str, int]]:
+    """Return the releases at which the table changes, and the first and newest of each engine."""
+    found = {(engine, first) for engine, (first, _) in ENGINES.items()}
+    for metric in METRICS:
+        for value in metric.values:
+            for releases in (value.releases, *(name.releases for name in value.bean.names)):
+                found |= {(engine, first) for engine in ENGINES for first, _ in releases.ranges(engine)}
+    return sorted(found)
+
+
+def rule_file() -> str:
+    """Return the recording rules."""
+    lines = [
+        "# Recording rules of the servers, from the JMX agent (jmx/presto.yml) or Trino's own /metrics: docs/servers.md.",
+        "# Written by `python -m jmx.build` from jmx/rules.py; do not edit.",
+        "groups:",
+    ]
+    for group in GROUPS:
+        lines += [f"  - name: {group.name}", "    rules:"]
+        for rule in group.rules:
+            lines += _rule(rule)
+    return "\n".join(lines) + "\n"
+
+
+def _rule(rule: Rule) -> Iterator[str]:
+    yield f"      - record: {rule.record}"
+    if rule.labels:
+        yield "        labels:"
+        yield from (f"          {label}: {_quoted(value)}" for label, value in rule.labels.items())
+    if "\n" in rule.expr:
+        yield "        expr: |-"
+        yield from (f"          {line}" for line in rule.expr.split("\n"))
+    else:
+        yield f"        expr: {_quoted(rule.expr)}"
+
+
+def kept_names() -> str:
+    """Return a regular expression of the names that the rules use of Trino's own metrics."""
+    names = {name for metric in METRICS if _is_recorded(metric) for name in native_names(metric)}
+    names = {name for name in names if not name.startswith(NATIVE_GROUP)}
+    by_bean: dict[str, list[str]] = {}
+    for name in names:
+        bean, _, attribute = name.rpartition("_")
+        by_bean.setdefault(bean, []).append(attribute)
+    by_bean[f"{NATIVE_COLLECTIONS}_{_one_of(['Major', 'Minor'])}Gc"] = ["AllTime_count", "AllTime_sum"]
+    by_bean[NATIVE_HEAP] = ["max", "used"]
+    by_bean[f"{NATIVE_GROUP}.+"] = ["HardConcurrencyLimit", "MaxQueuedQueries", "MemoryUsageBytes", "QueuedQueries", "RunningQueries"]
+    by_bean.pop(f"{NATIVE_COLLECTIONS}_MajorGc_AllTime", None)
+    by_bean.pop(f"{NATIVE_COLLECTIONS}_MinorGc_AllTime", None)
+    beans = [f"{bean}_{_one_of(sorted(attributes))}" for bean, attributes in sorted(by_bean.items())]
+    return "|".join([*beans, NATIVE_CPU])
+
+
+def _is_recorded(metric: Metric) -> bool:
+    text = "\n".join(rule.expr for group in GROUPS for rule in group.rules)
+    return metric.name in text
+
+
+def _with_kept_names(text: str) -> str:
+    """Return the example with the names put into its ``regex``."""
+    return re.sub(r"(?m)^( *)regex: &kept .*$", lambda match: f"{match[1]}regex: &kept {_quoted(kept_names())}", text)
+
+
+def _with_references(text: str) -> str:
+    """Return the page with the references put between their marks."""
+    for mark, lines in (("metrics", _metric_reference()), ("rules", _rule_reference())):
+        text = re.sub(
+            rf"<!-- {mark} -->\n.*?<!-- end -->",
+            lambda _, mark=mark, lines=lines: f"<!-- {mark} -->\n" + "\n".join(lines) + "\n<!-- end -->",
+            text,
+            flags=re.DOTALL,
+        )
+    return text
+
+
+def _metric_reference() -> list[str]:
+    lines = ["| metric | PrestoSQL | Trino | PrestoDB | nodes |", "|---|---|---|---|---|"]
+    for metric in METRICS:
+        labels = "{" + ", ".join(metric.labels) + "}" if metric.labels else ""
+        lines.append(f"| **`{metric.name}`** {labels} {metric.kind}: {metric.help} | | | | |")
+    return lines
+
+
+def _rule_reference() -> list[str]:
+    return []
+
+
+def main() -> None:
+    """Write the files that are not as they should be."""
+    for path, text in files().items():
+        if not path.exists() or path.read_text("utf-8") != text:
+            path.write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    main()
