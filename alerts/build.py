@@ -82,7 +82,8 @@ class Specification:
     objectives: tuple[Objective, ...]
 
 
-_KEYS = {"name", "description", "objective", "page", "per_tenant", "clusters", "minimum_bad_events"}
+_REQUIRED = ("name", "objective")
+_KEYS = {*_REQUIRED, "description", "page", "per_tenant", "clusters", "minimum_bad_events"}
 _EVENTS = {"bad", "good", "total"}
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _SELECTOR = re.compile(r"([a-z][a-z0-9_]*)(?:\{(.*)\})?")
@@ -96,7 +97,7 @@ def read(text: str) -> Specification:
     tenants = document.get("tenants") or {}
     for tenant in tenants:
         _check_name(f"tenants.{tenant}", tenant)
-    objectives = tuple(_objective(f"slos[{index}]", slo) for index, slo in enumerate(document["slos"]))
+    objectives = tuple(_objective(f"slos[{index}]", slo) for index, slo in enumerate(document.get("slos") or ()))
     names = [objective.name for objective in objectives]
     if twice := {name for name in names if names.count(name) > 1}:
         raise SpecificationError(f"slos: {min(twice)} is there twice; give each a name of its own")
@@ -106,6 +107,8 @@ def read(text: str) -> Specification:
 def _objective(place: str, slo: Mapping[str, Any]) -> Objective:
     if unknown := set(slo) - _KEYS - _EVENTS:
         raise SpecificationError(f"{place}.{min(unknown)}: no such key; known are {', '.join(sorted(_KEYS | _EVENTS))}")
+    if missing := [key for key in _REQUIRED if key not in slo]:
+        raise SpecificationError(f"{place}.{missing[0]}: missing; give one")
     _check_name(f"{place}.name", slo["name"])
     if not _LOWEST_OBJECTIVE < slo["objective"] < 1:
         raise SpecificationError(
@@ -122,7 +125,7 @@ def _objective(place: str, slo: Mapping[str, Any]) -> Objective:
     return Objective(
         slo["name"],
         slo["objective"],
-        slo["page"],
+        slo.get("page", False),
         per_tenant,
         slo.get("clusters", ""),
         slo.get("minimum_bad_events", 1),
@@ -180,10 +183,15 @@ def _rule(head: str, expression: str, labels: Mapping[str, str], more: str = "")
     return "\n".join(lines)
 
 
+def _quoted(text: str) -> str:
+    """Return a string of PromQL, which takes the escapes of JSON."""
+    return json.dumps(text, ensure_ascii=False)
+
+
 def _events(objective: Objective, tenant: str = "", users: str = "") -> Iterator[str]:
     matchers = (
-        f"{CLUSTER}=~{json.dumps(objective.clusters)}" if objective.clusters else "",
-        f"user=~{json.dumps(users)}" if tenant else "",
+        f"{CLUSTER}=~{_quoted(objective.clusters)}" if objective.clusters else "",
+        f"user=~{_quoted(users)}" if tenant else "",
     )
     labels = {"slo": objective.name, **({"tenant": tenant} if tenant else {})}
     valid = _running_total(objective.total or (*objective.good, *objective.bad), *matchers)

@@ -16,25 +16,19 @@ from pathlib import Path
 
 from jmx.metrics import (
     ENGINES,
-    FIRST_NATIVE,
     METRICS,
     PRESTODB,
-    PRESTOSQL,
-    TRINO,
     Bean,
     Metric,
     Name,
-    Promise,
     Value,
     Where,
-    native_prefix,
     promised,
 )
 from jmx.rules import GROUPS, NATIVE_COLLECTIONS, NATIVE_CPU, NATIVE_GROUP, NATIVE_HEAP, Rule, native_names
 
 ROOT = Path(__file__).parent.parent
 
-_TITLES = {PRESTOSQL: "PrestoSQL", TRINO: "Trino", PRESTODB: "PrestoDB"}
 _BEANS: tuple[Bean, ...] = tuple(dict.fromkeys(value.bean for metric in METRICS for value in metric.values))
 _GROUP_LABEL = "resource_group"
 
@@ -65,13 +59,12 @@ def agent_configuration() -> str:
         "rules:",
     ]
     for metric in METRICS:
-        for alternatives in _rules(metric):
-            value = alternatives[0]
+        for value in {(value.bean, value.attribute): value for value in metric.values}.values():
             labels = {value.bean.label: "$1"} if value.bean.label else {}
             if metric.label:
                 labels[metric.label] = value.label
             lines += [
-                f"  - pattern: {_quoted('|'.join(map(pattern, alternatives)))}",
+                f"  - pattern: {_quoted(pattern(value))}",
                 f"    name: {metric.name}",
                 f"    type: {metric.kind.upper()}",
                 f"    help: {_quoted(metric.help)}",
@@ -83,20 +76,11 @@ def agent_configuration() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _rules(metric: Metric) -> Iterator[list[Value]]:
-    """Give the values that one rule of the agent is for: those of one bean and attribute are the same rule."""
-    seen: dict[tuple[Bean, str, str], Value] = {}
-    for value in metric.values:
-        seen.setdefault((value.bean, value.attribute, value.label), value)
-    for value in seen.values():
-        yield [value]
-
-
 def pattern(value: Value) -> str:
     """Return what the agent's text of the attribute looks like: ``domain<key=value, …><>attribute: …``."""
     domains: dict[str, list[str]] = {}
     for name in value.bean.names:
-        domain = re.escape(name.domain).replace("\\", "\\")
+        domain = re.escape(name.domain)
         if domain not in domains.setdefault(_properties(name), []):
             domains[_properties(name)].append(domain)
     beans = [f"{_one_of(names)}<{properties}>" for properties, names in domains.items()]
@@ -118,14 +102,21 @@ def _quoted(text: str) -> str:
 
 def series_of_a_node(where: Where) -> int:
     """Return how many series the agent's rules give at most, whatever the release, without resource groups."""
-    return max(
-        sum(_POOLS if promise.value.bean.label == "pool" else 1 for promise in _of_defaults(engine, release, where))
-        for engine, release in _generations()
-    )
+    return max(len(series(engine, release, where)) for engine, release in generations())
 
 
-_POOLS = 2
-"""``general`` and ``reserved``: an engine has no others."""
+def series(engine: str, release: int, where: Where) -> set[tuple[str, ...]]:
+    """Return the names and label values of all series that a node may show, without those of resource groups."""
+    return {
+        (promise.metric.name, promise.value.label, pool)
+        for promise in promised(engine, release, where)
+        if promise.value.bean.label != _GROUP_LABEL
+        for pool in (_POOLS if promise.value.bean.label == "pool" else ("",))
+    }
+
+
+_POOLS = ("general", "reserved")
+"""The memory pools that engines have had."""
 
 
 def series_of_a_group() -> int:
@@ -133,18 +124,16 @@ def series_of_a_group() -> int:
     return sum(value.bean.label == _GROUP_LABEL for metric in METRICS for value in metric.values)
 
 
-def _of_defaults(engine: str, release: int, where: Where) -> list[Promise]:
-    """Return what a node shows; of beans that exclude each other, those of its default settings."""
-    return [promise for promise in promised(engine, release, where) if promise.value.bean.label != _GROUP_LABEL]
-
-
-def _generations() -> list[tuple[str, int]]:
-    """Return the releases at which the table changes, and the first and newest of each engine."""
-    found = {(engine, first) for engine, (first, _) in ENGINES.items()}
-    for metric in METRICS:
-        for value in metric.values:
-            for releases in (value.releases, *(name.releases for name in value.bean.names)):
-                found |= {(engine, first) for engine in ENGINES for first, _ in releases.ranges(engine)}
+def generations() -> list[tuple[str, int]]:
+    """Return the releases in which the table changes, the first one of each engine among them."""
+    found = {
+        (engine, first)
+        for metric in METRICS
+        for value in metric.values
+        for name in value.bean.names
+        for engine in ENGINES
+        for first, _ in value.available(name, engine)
+    }
     return sorted(found)
 
 
@@ -184,7 +173,13 @@ def kept_names() -> str:
         by_bean.setdefault(bean, []).append(attribute)
     by_bean[f"{NATIVE_COLLECTIONS}_{_one_of(['Major', 'Minor'])}Gc"] = ["AllTime_count", "AllTime_sum"]
     by_bean[NATIVE_HEAP] = ["max", "used"]
-    by_bean[f"{NATIVE_GROUP}.+"] = ["HardConcurrencyLimit", "MaxQueuedQueries", "MemoryUsageBytes", "QueuedQueries", "RunningQueries"]
+    by_bean[f"{NATIVE_GROUP}.+"] = [
+        "HardConcurrencyLimit",
+        "MaxQueuedQueries",
+        "MemoryUsageBytes",
+        "QueuedQueries",
+        "RunningQueries",
+    ]
     by_bean.pop(f"{NATIVE_COLLECTIONS}_MajorGc_AllTime", None)
     by_bean.pop(f"{NATIVE_COLLECTIONS}_MinorGc_AllTime", None)
     beans = [f"{bean}_{_one_of(sorted(attributes))}" for bean, attributes in sorted(by_bean.items())]
@@ -214,15 +209,95 @@ def _with_references(text: str) -> str:
 
 
 def _metric_reference() -> list[str]:
-    lines = ["| metric | PrestoSQL | Trino | PrestoDB | nodes |", "|---|---|---|---|---|"]
+    lines = ["| metric | PrestoSQL | Trino | PrestoDB | on |", "|---|---|---|---|---|"]
     for metric in METRICS:
-        labels = "{" + ", ".join(metric.labels) + "}" if metric.labels else ""
-        lines.append(f"| **`{metric.name}`** {labels} {metric.kind}: {metric.help} | | | | |")
+        rows: dict[tuple[str, ...], list[str]] = {}
+        for value in metric.values:
+            cells = tuple(" / ".join(_availability(value, engine)) for engine in ENGINES)
+            rows.setdefault((*cells, _where(value)), []).append(value.label)
+        first = f"**`{metric.name}`** ({metric.kind}) {metric.help}"
+        labels = [f"`{label}`" for label in metric.labels if label != metric.label]
+        for cells, values in _without_alternatives(rows).items():
+            named = [*labels, *([f"`{metric.label}` " + ", ".join(values)] if metric.label else [])]
+            lines.append(f"| {first}{'<br>' if first and named else ''}{'; '.join(named)} | {' | '.join(cells)} |")
+            first = ""
     return lines
 
 
+def _without_alternatives(rows: dict[tuple[str, ...], list[str]]) -> dict[tuple[str, ...], list[str]]:
+    """Return the rows, those of the same values under two beans made one."""
+    merged: dict[tuple[str, ...], list[str]] = {}
+    for cells, values in rows.items():
+        for known, same in list(merged.items()):
+            if same == values:
+                del merged[known]
+                cells = tuple(" / ".join(dict.fromkeys(filter(_says, pair))) or "–" for pair in zip(known, cells))
+        merged[cells] = values
+    return merged
+
+
+def _says(cell: str) -> bool:
+    return cell not in ("", "–")
+
+
+def _where(value: Value) -> str:
+    where = dict.fromkeys(name.where for name in value.bean.names)
+    return "every node" if where == {Where.EVERY_NODE: None} else "coordinator"
+
+
+def _availability(value: Value, engine: str) -> list[str]:
+    """Return in words which releases of an engine have the value, joined where one name follows on another."""
+    earliest, latest = ENGINES[engine]
+    found: dict[str, list[tuple[int, int | None]]] = {}
+    for name in value.bean.names:
+        for first, last in value.available(name, engine):
+            ranges = found.setdefault(name.only_if, [])
+            if ranges and ranges[-1][1] == first - 1:
+                first, _ = ranges.pop()
+            ranges.append((first, last))
+    words = []
+    for only_if, ranges in found.items():
+        for first, last in ranges:
+            since = "" if first == earliest else _release(engine, first)
+            until = (
+                "" if last == latest else f"to {_release(engine, last)}" if not since else f"–{_release(engine, last)}"
+            )
+            span = f"{since}{until}" or "all"
+            words.append(f"{span} with {only_if}" if only_if else span)
+    return words or ["–"]
+
+
+def _release(engine: str, release: int | None) -> str:
+    return f"0.{release}" if engine == PRESTODB else str(release)
+
+
 def _rule_reference() -> list[str]:
-    return []
+    lines = ["| record | labels beside `presto_cluster` | of |", "|---|---|---|"]
+    for group in GROUPS:
+        lines.append(f"| **{group.title}** | | |")
+        records: dict[str, list[Rule]] = {}
+        for rule in group.rules:
+            records.setdefault(rule.record, []).append(rule)
+        for record, rules in records.items():
+            kept = dict.fromkeys(
+                label.strip()
+                for rule in rules
+                for by in re.findall(r"\bby \(([^)]*)\)", rule.expr.split("\nor\n")[0])
+                for label in by.split(",")
+            )
+            added: dict[str, list[str]] = {}
+            for rule in rules:
+                for label, value in rule.labels.items():
+                    added.setdefault(label, []).append(value)
+            labels = [f"`{label}`" for label in kept if label not in ("presto_cluster", *added)]
+            labels += [f"`{label}` " + ", ".join(values) for label, values in added.items()]
+            sources = dict.fromkeys(
+                source
+                for rule in rules
+                for source in re.findall(r"\b(?:presto_jmx_|jvm_|process_|(?:cluster|instance):)[\w:]+", rule.expr)
+            )
+            lines.append(f"| `{record}` | {'; '.join(labels)} | {', '.join(f'`{source}`' for source in sources)} |")
+    return lines
 
 
 def main() -> None:

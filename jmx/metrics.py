@@ -43,10 +43,6 @@ class Releases:
                 found.append((number(first) if first else earliest, number(last) if last else latest))
         return found
 
-    def include(self, engine: str, release: int) -> bool:
-        """Return whether this release of *engine* is among them."""
-        return any(first <= release <= (last or release) for first, last in self.ranges(engine))
-
 
 ALL = Releases("prestosql, trino, prestodb")
 
@@ -102,11 +98,22 @@ class Value:
     late: bool = False
     """True if a server may have been running for a while before it shows the attribute."""
 
+    def available(self, name: Name, engine: str) -> list[tuple[int, int | None]]:
+        """Return the first and last releases of *engine* that have the attribute under this name of the bean."""
+        return [
+            (max(first, from_), min((end for end in (last, to) if end is not None), default=None))
+            for first, last in name.releases.ranges(engine)
+            for from_, to in self.releases.ranges(engine)
+            if (to is None or first <= to) and (last is None or from_ <= last)
+        ]
+
     def names(self, engine: str, release: int) -> list[Name]:
-        """Return the names of the bean in this release if it has the attribute."""
-        if not self.releases.include(engine, release):
-            return []
-        return [name for name in self.bean.names if name.releases.include(engine, release)]
+        """Return the names under which this release has the attribute."""
+        return [
+            name
+            for name in self.bean.names
+            if any(first <= release <= (last or release) for first, last in self.available(name, engine))
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,9 +299,7 @@ METRICS = (
         "CPU time of completed queries, the fraction of a second of each cut off.",
         Value(QUERIES, "ConsumedCpuTimeSecs.TotalCount"),
     ),
-    _counter(
-        "query_input_bytes", "Bytes read by completed queries.", Value(QUERIES, "ConsumedInputBytes.TotalCount")
-    ),
+    _counter("query_input_bytes", "Bytes read by completed queries.", Value(QUERIES, "ConsumedInputBytes.TotalCount")),
     _counter("query_input_rows", "Rows read by completed queries.", Value(QUERIES, "ConsumedInputRows.TotalCount")),
     _gauge(
         "drivers",

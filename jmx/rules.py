@@ -48,9 +48,8 @@ def native_names(metric: Metric, label: str | None = None) -> list[str]:
 
 def _native(value: Value) -> Iterator[Name]:
     for name in value.bean.names:
-        for _, last in name.releases.ranges(TRINO):
-            if value.releases.ranges(TRINO) and (last is None or last >= FIRST_NATIVE):
-                yield name
+        if any(last is None or last >= FIRST_NATIVE for _, last in value.available(name, TRINO)):
+            yield name
 
 
 def _range(series: str, over: str) -> str:

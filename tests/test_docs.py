@@ -29,10 +29,18 @@ def sample_names() -> set[str]:
     return names
 
 
+def names_of_the_rules() -> set[str]:
+    """Return what our recording rules record, and what the agent's configuration makes of the servers' beans."""
+    files = [*(ROOT / "alerts" / "rules").glob("*.yml"), *(ROOT / "jmx").glob("*.yml")]
+    texts = [file.read_text("utf-8") for file in files]
+    return {name for text in texts for name in re.findall(r"(?:record|name): [\"']?([a-z_0-9:]+)", text)}
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_metric_that_is_named_exists(document: Path) -> None:
-    named = set(re.findall(r"\bpresto_[a-z_]+[a-z]\b", document.read_text("utf-8"))) - {"presto_user", "presto_cluster"}
-    assert named <= sample_names()
+    text = re.sub(r"https?://\S+", "", document.read_text("utf-8"))
+    named = set(re.findall(r"(?<![\w:/.])(?:[a-z_]+:)?presto_[a-z_0-9:]*[a-z0-9](?![\w*…./-])", text))
+    assert named - {"presto_user", "presto_cluster"} <= sample_names() | names_of_the_rules()
 
 
 def test_every_metric_has_a_help_text_and_a_unit_or_is_a_count() -> None:
@@ -72,7 +80,7 @@ def test_every_make_target_that_is_named_exists() -> None:
 
 
 def test_every_flag_that_is_named_exists() -> None:
-    shown = CliRunner().invoke(cli, ["run", "--help"]).output
+    shown = "".join(CliRunner().invoke(cli, [command, "--help"]).output for command in ("run", "check", "top"))
     flags = set(re.findall(r"--[a-z][a-z.-]+[a-z]", README))
     assert flags and all(flag in shown for flag in flags)
     for variable in re.findall(r"PRESTO_EXPORTER_[A-Z_]+", README):

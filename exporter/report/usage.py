@@ -224,7 +224,9 @@ def _found(reader: Reader, question: Question, groups: Groups, keys: Sequence[in
     for number_of, *sums in reader.rows(f"{number} AS number, {_SUMS}", reader.spans_before, narrow, "number"):
         for member in groups.members(number_of):
             found[member.key].before.add(sums)
-    for number_of, fingerprint, user, place in reader.rows(f"{number}, fingerprint, user, place", reader.spans, narrow):
+    for number_of, fingerprint, user, place in reader.rows(
+        f"DISTINCT {number}, fingerprint, user, place", reader.spans, narrow
+    ):
         for member in groups.members(number_of):
             one = found[member.key]
             one.fingerprints.add(fingerprint)
