@@ -165,8 +165,9 @@ def _running_total(selectors: Sequence[str], *matchers: str) -> str:
     terms = []
     for selector in selectors:
         name, own = _SELECTOR.fullmatch(selector).groups()  # type: ignore[union-attr]
-        inside = ", ".join([*([own] if own else []), *(matcher for matcher in matchers if matcher)])
-        terms.append(f"max by ({', '.join(_labels(name))}) ({name}{{{inside}}})".replace("{}", ""))
+        inside = ", ".join(part for part in (own, *matchers) if part)
+        selected = f"{name}{{{inside}}}" if inside else name
+        terms.append(f"max by ({', '.join(_labels(name))}) ({selected})")
     return f"sum by ({CLUSTER}) (\n  " + "\n  or\n  ".join(terms) + "\n)"
 
 

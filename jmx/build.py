@@ -19,17 +19,17 @@ from jmx.metrics import (
     METRICS,
     PRESTODB,
     Bean,
-    Metric,
     Name,
     Value,
     Where,
     promised,
 )
-from jmx.rules import GROUPS, NATIVE_COLLECTIONS, NATIVE_CPU, NATIVE_GROUP, NATIVE_HEAP, Rule, native_names
+from jmx.rules import GROUPS, NATIVE_JMX, Rule
 
 ROOT = Path(__file__).parent.parent
 
 _BEANS: tuple[Bean, ...] = tuple(dict.fromkeys(value.bean for metric in METRICS for value in metric.values))
+_CONDITIONS = list(dict.fromkeys(name.only_if for bean in _BEANS for name in bean.names if name.only_if))
 _GROUP_LABEL = "resource_group"
 
 
@@ -47,13 +47,14 @@ def files() -> dict[Path, str]:
 def agent_configuration() -> str:
     """Return the configuration of the JMX agent, in the keys that its releases 1.0.1 to 1.6 know alike."""
     coordinator, other = series_of_a_node(Where.COORDINATOR), series_of_a_node(Where.EVERY_NODE)
+    group = series_of_a_group()
     lines = [
-        "# Metrics of PrestoSQL, Trino and PrestoDB servers, coordinators and workers alike, for jmx_prometheus_javaagent",
-        "# 1.0.1 and later:  -javaagent:jmx_prometheus_javaagent-1.0.1.jar=9404:presto.yml",
-        "# Written by `python -m jmx.build` from jmx/metrics.py; do not edit. What each metric is, and which releases have",
-        "# it: docs/servers.md. Names of other engines and releases match nothing and cost nothing.",
-        f"# At most {coordinator} series on a coordinator and {other} on any other node, and {series_of_a_group()} more for each resource group with",
-        '# "jmxExport": true; beside them the agent\'s own jvm_*, process_* and jmx_*: heap, garbage collection, threads, CPU.',
+        "# Metrics of PrestoSQL, Trino and PrestoDB servers, coordinators and workers alike, for the JMX agent 1.0.1",
+        "# and later:  java -javaagent:jmx_prometheus_javaagent-1.0.1.jar=9404:presto.yml ...",
+        "# Written by `python -m jmx.build` from jmx/metrics.py; do not edit. What each metric is, and which releases",
+        "# have it: docs/servers.md. Names of other engines and releases match nothing and cost nothing.",
+        f"# At most {coordinator} series on a coordinator and {other} on any other node, and {group} more for each",
+        "# resource group with jmxExport. The agent adds jvm_*, process_* and jmx_*: heap, collections, threads, CPU.",
         "includeObjectNames:",
         *(f"  - {_quoted(name)}" for name in dict.fromkeys(name.object_name for bean in _BEANS for name in bean.names)),
         "rules:",
@@ -140,7 +141,7 @@ def generations() -> list[tuple[str, int]]:
 def rule_file() -> str:
     """Return the recording rules."""
     lines = [
-        "# Recording rules of the servers, from the JMX agent (jmx/presto.yml) or Trino's own /metrics: docs/servers.md.",
+        "# Recording rules of the servers, from the JMX agent (jmx/presto.yml) or Trino itself: docs/servers.md",
         "# Written by `python -m jmx.build` from jmx/rules.py; do not edit.",
         "groups:",
     ]
@@ -165,30 +166,13 @@ def _rule(rule: Rule) -> Iterator[str]:
 
 def kept_names() -> str:
     """Return a regular expression of the names that the rules use of Trino's own metrics."""
-    names = {name for metric in METRICS if _is_recorded(metric) for name in native_names(metric)}
-    names = {name for name in names if not name.startswith(NATIVE_GROUP)}
-    by_bean: dict[str, list[str]] = {}
-    for name in names:
-        bean, _, attribute = name.rpartition("_")
-        by_bean.setdefault(bean, []).append(attribute)
-    by_bean[f"{NATIVE_COLLECTIONS}_{_one_of(['Major', 'Minor'])}Gc"] = ["AllTime_count", "AllTime_sum"]
-    by_bean[NATIVE_HEAP] = ["max", "used"]
-    by_bean[f"{NATIVE_GROUP}.+"] = [
-        "HardConcurrencyLimit",
-        "MaxQueuedQueries",
-        "MemoryUsageBytes",
-        "QueuedQueries",
-        "RunningQueries",
-    ]
-    by_bean.pop(f"{NATIVE_COLLECTIONS}_MajorGc_AllTime", None)
-    by_bean.pop(f"{NATIVE_COLLECTIONS}_MinorGc_AllTime", None)
-    beans = [f"{bean}_{_one_of(sorted(attributes))}" for bean, attributes in sorted(by_bean.items())]
-    return "|".join([*beans, NATIVE_CPU])
-
-
-def _is_recorded(metric: Metric) -> bool:
     text = "\n".join(rule.expr for group in GROUPS for rule in group.rules)
-    return metric.name in text
+    attributes: dict[str, set[str]] = {}
+    for name in re.findall(rf"\b(?:trino_|io_airlift_|{NATIVE_JMX})\w+(?:\.\+\w+)?", text):
+        bean, _, attribute = name.rpartition("_")
+        if attribute:  # else it is what a name begins with, before a group of its pattern
+            attributes.setdefault(bean, set()).add(attribute)
+    return "|".join(f"{bean}_{_one_of(sorted(names))}" for bean, names in sorted(attributes.items()))
 
 
 def _with_kept_names(text: str) -> str:
@@ -199,12 +183,10 @@ def _with_kept_names(text: str) -> str:
 def _with_references(text: str) -> str:
     """Return the page with the references put between their marks."""
     for mark, lines in (("metrics", _metric_reference()), ("rules", _rule_reference())):
-        text = re.sub(
-            rf"<!-- {mark} -->\n.*?<!-- end -->",
-            lambda _, mark=mark, lines=lines: f"<!-- {mark} -->\n" + "\n".join(lines) + "\n<!-- end -->",
-            text,
-            flags=re.DOTALL,
-        )
+        begin, end = f"<!-- {mark} -->\n", "<!-- end -->"
+        before, _, rest = text.partition(begin)
+        if rest:
+            text = f"{before}{begin}" + "\n".join(lines) + f"\n{end}{rest.partition(end)[2]}"
     return text
 
 
@@ -221,23 +203,23 @@ def _metric_reference() -> list[str]:
             named = [*labels, *([f"`{metric.label}` " + ", ".join(values)] if metric.label else [])]
             lines.append(f"| {first}{'<br>' if first and named else ''}{'; '.join(named)} | {' | '.join(cells)} |")
             first = ""
-    return lines
+    notes = (f"{'¹²³'[at]} only with {condition}" for at, condition in enumerate(_CONDITIONS))
+    return [*lines, "", "; ".join(notes) + "."]
 
 
 def _without_alternatives(rows: dict[tuple[str, ...], list[str]]) -> dict[tuple[str, ...], list[str]]:
     """Return the rows, those of the same values under two beans made one."""
     merged: dict[tuple[str, ...], list[str]] = {}
     for cells, values in rows.items():
-        for known, same in list(merged.items()):
-            if same == values:
-                del merged[known]
-                cells = tuple(" / ".join(dict.fromkeys(filter(_says, pair))) or "–" for pair in zip(known, cells))
+        for known in [known for known, same in merged.items() if same == values]:
+            del merged[known]
+            cells = tuple(_both(*pair) for pair in zip(known, cells, strict=True))
         merged[cells] = values
     return merged
 
 
-def _says(cell: str) -> bool:
-    return cell not in ("", "–")
+def _both(one: str, other: str) -> str:
+    return " / ".join(dict.fromkeys(cell for cell in (one, other) if cell != "–")) or "–"
 
 
 def _where(value: Value) -> str:
@@ -259,11 +241,10 @@ def _availability(value: Value, engine: str) -> list[str]:
     for only_if, ranges in found.items():
         for first, last in ranges:
             since = "" if first == earliest else _release(engine, first)
-            until = (
-                "" if last == latest else f"to {_release(engine, last)}" if not since else f"–{_release(engine, last)}"
-            )
-            span = f"{since}{until}" or "all"
-            words.append(f"{span} with {only_if}" if only_if else span)
+            until = "" if last == latest else f"{'–' if since else 'to '}{_release(engine, last)}"
+            words.append(f"{since}{until}" or "all")
+            if only_if:
+                words[-1] += " " + "¹²³"[_CONDITIONS.index(only_if)]
     return words or ["–"]
 
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 from jmx.metrics import BY_NAME, FIRST_NATIVE, TRINO, Metric, Name, Value, native_attribute, native_prefix
 
-NATIVE_HEAP = "JMX_java_lang_TYPE_Memory_ATTRIBUTE_HeapMemoryUsage"
-NATIVE_CPU = "JMX_java_lang_TYPE_OperatingSystem_ATTRIBUTE_ProcessCpuTime"
+NATIVE_JMX = "JMX_java_lang_"
+NATIVE_HEAP = f"{NATIVE_JMX}TYPE_Memory_ATTRIBUTE_HeapMemoryUsage"
+NATIVE_CPU = f"{NATIVE_JMX}TYPE_OperatingSystem_ATTRIBUTE_ProcessCpuTime"
 NATIVE_COLLECTIONS = "io_airlift_stats_name_GcMonitor"
 NATIVE_GROUP = "trino_execution_resourcegroups_type_InternalResourceGroup_name_"
 
@@ -173,7 +174,7 @@ def _blocked() -> Rule:
 
 
 def _resource_groups(record: str, metric: str, attributes: dict[str, str], label: str = "state") -> Iterator[Rule]:
-    """Natively a group's name is part of the metric's, its dots turned into ``_``; attributes are written as Trino does."""
+    """Natively a group's name is part of the metric's, its dots turned into ``_``."""
     how = record.rpartition(":")[2]
     for value, attribute in attributes.items():
         agent = f'{metric}{{{label}="{value}"}}' if value else metric

@@ -77,13 +77,11 @@ def recorded(text: str) -> list[tuple[str, str, str]]:
 
 
 def test_every_objective_has_its_events_and_tenants_have_theirs() -> None:
-    events = {("slo:presto_sli_valid_events:sum", "slo:presto_sli_bad_events:sum")}
     found = recorded(slo_rules(SPECIFICATION))
     for objective in SPECIFICATION.objectives:
         tenants = ["", *(SPECIFICATION.tenants if objective.per_tenant else ())]
-        for names in events:
-            for name in names:
-                assert [key[2] for key in found if key[:2] == (name, objective.name)] == tenants
+        for events in ("slo:presto_sli_valid_events:sum", "slo:presto_sli_bad_events:sum"):
+            assert [tenant for name, slo, tenant in found if (name, slo) == (events, objective.name)] == tenants
         assert ("slo:presto_objective:ratio", objective.name, "") in found
     names = {name for name, _, _ in found}
     assert {f"slo:presto_sli_error:ratio_rate{window}" for window in WINDOWS} <= names
@@ -109,15 +107,11 @@ def test_clusters_and_tenants_are_selected_by_just_their_expressions_however_hos
     clusters, users = 'a"b.*', 'x\\.y"z|grüße {}, #'
     text = ONE.replace("page: true", f"page: true, per_tenant: true, clusters: {json.dumps(clusters)}")
     (group,) = yaml.safe_load(slo_rules(read(text + f"tenants: {{t: {json.dumps(users)}}}\n")))["groups"]
-    for rule in group["rules"]:
-        if rule.get("labels", {}).get("tenant") and rule["record"] == "slo:presto_sli_valid_events:sum":
-            matchers = {
-                one.name: one.value for selector in selectors(rule["expr"]) for one in selector.matchers.matchers
-            }
-            assert matchers == {"presto_cluster": clusters, "user": users}
-            break
-    else:
-        pytest.fail("no rule of the tenant")
+    valid = "slo:presto_sli_valid_events:sum"
+    (rule,) = (rule for rule in group["rules"] if rule.get("record") == valid and "tenant" in rule["labels"])
+    for selector in selectors(rule["expr"]):
+        matchers = {matcher.name: matcher.value for matcher in selector.matchers.matchers}
+        assert matchers == {"presto_cluster": clusters, "user": users}
 
 
 @pytest.mark.parametrize(

@@ -13,17 +13,6 @@ from exporter.report.question import Group, Question
 OVERVIEW = "/queries"
 API = "/api/v1/queries"
 
-FILTERS = {
-    "cluster": "clusters",
-    "user": "users",
-    "source": "sources",
-    "fingerprint": "fingerprints",
-    "query_type": "query_types",
-    "table": "tables",
-    "catalog": "catalogs",
-}
-"""Fields of Question that are filters of several values, by their parameters."""
-
 _FIELDS_OF_GROUPS = {
     Group.SOURCE: "sources",
     Group.TABLE: "tables",

@@ -164,7 +164,7 @@ def _input(key: str, label: str, given: Mapping[str, str], hint: str = "any", ki
 def chips(question: Question, address: Callable[[Question], str]) -> str:
     """Return the filters in force, each with a link to *address* without it; empty if there are none."""
     found: list[tuple[str, str, Question]] = []
-    for key, field in page_address.FILTERS.items():
+    for key, field in questions.FILTERS.items():
         values: tuple[str, ...] = getattr(question, field)
         for value in values:
             others: dict[str, Any] = {field: tuple(other for other in values if other != value)}

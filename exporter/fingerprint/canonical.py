@@ -13,7 +13,7 @@ _LONGEST_ROW = 4000
 
 _CONSTANT_SHAPE = frozenset((LITERAL, ",", "(", ")", "[", "]", "array", "row"))
 _CLOSERS = {")": "(", "]": "["}
-_ENDS_VALUES = words("union intersect except order limit offset fetch as on where when join group for")
+_ENDS_VALUES = words("union intersect except order limit offset fetch on where when join group for")
 _KEEPS_AS = words("cast try_cast match_recognize json_table json_exists json_value json_query")
 _AS_OF = words("timestamp version system_time system_version")
 _BEFORE_SIGNED = frozenset(("return", "default"))
@@ -280,14 +280,12 @@ class _Fold:
         rows.add(row)
 
     def _go_on_in_values(self, word: str, frame: _Frame) -> None:
-        """Leave VALUES if *word* ends it, or if it can not stand behind a row, which is none then."""
+        """Leave VALUES if *word* ends it, or if it cannot stand behind a row, which is none then."""
         out, start = self.out, frame.start
         if word in _ENDS_VALUES or word == ";":
             self._close_row(frame)
             frame.rows = None
         elif word not in (",", ")", "]") and out[-1] == ")" and out[start : start + 1] == ["("]:
-            if is_operand(word) and word not in RESERVED and word != LITERAL:
-                self._close_row(frame)
             frame.rows = None
 
 

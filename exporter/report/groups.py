@@ -6,12 +6,14 @@ a place has a set of groups, and SQL tells apart the sets.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from exporter.report.question import Group
+from exporter.report.question import Group, Question
 from exporter.report.reader import ALL, AMONG, Narrow, Pair, Reader, Span, among
+from exporter.report.sums import MEASURE, SUMS, Sums
 from exporter.report.tables import Role
 
 _COLUMN = {
@@ -40,7 +42,11 @@ class Groups(Protocol):
 
     @property
     def before(self) -> Mapping[int, float]:
-        """The same in the window before, nothing unless compared."""
+        """The same in the window before, nothing unless compared; any positive figures do if no change is asked for."""
+
+    @property
+    def total_before(self) -> Sums:
+        """What all comes to in the window before."""
 
     def choose(self, keys: Collection[int]) -> tuple[str, Narrow]:
         """Return SQL for numbers that `members` knows, and in which rows to look for these groups."""
@@ -52,26 +58,40 @@ class Groups(Protocol):
         """Return what the chosen groups are called."""
 
 
-def groups_of(reader: Reader, group: Group, measure: str) -> Groups:
-    """Return the groups of what *reader* lets through, with *measure*, which is SQL."""
-    column = _COLUMN.get(group)
-    return _Sets(reader, group, measure) if column is None else _Values(reader, group, column, measure)
+def groups_of(reader: Reader, question: Question) -> Groups:
+    """Return the groups that *question* asks for of what *reader* lets through."""
+    return _Values(reader, question) if question.group_by in _COLUMN else _Sets(reader, question)
 
 
 class _Values:
     """Groups that are the values of a column."""
 
-    def __init__(self, reader: Reader, group: Group, column: str, measure: str) -> None:
-        self._reader, self._group, self._column = reader, group, column
+    def __init__(self, reader: Reader, question: Question) -> None:
+        self._reader, self._group, self._column = reader, question.group_by, _COLUMN[question.group_by]
         self._chosen: Collection[int] = ()
+        measure = MEASURE[question.order_by]
         self.now = self._sums(reader.spans, measure)
-        self.before = self._sums(reader.spans_before, measure)
+        self.total_before = Sums()
+        if question.change:
+            self.before = self._sums(reader.spans_before, measure)
+            _add_up(reader, self.total_before)
+        else:
+            self.before = self._there(measure)
 
     def _sums(self, spans: Iterable[Span], measure: str) -> dict[int, float]:
         sums: dict[int, float] = defaultdict(float)
         for key, value in self._reader.rows(f"{self._column}, {measure}", spans):
             sums[key] += value
         return sums
+
+    def _there(self, measure: str) -> dict[int, float]:
+        """Return 1.0 for all that had something of *measure* before: found while adding up, it costs half as much."""
+        there: dict[int, float] = {}
+        keys_of_rows = f"json_group_array({self._column}) FILTER (WHERE {measure} > 0)"
+        for *sums, keys in self._reader.rows(f"{SUMS}, {keys_of_rows}", self._reader.spans_before, by="days"):
+            self.total_before.add(sums)
+            there |= dict.fromkeys(json.loads(keys), 1.0)
+        return there
 
     def choose(self, keys: Collection[int]) -> tuple[str, Narrow]:
         self._chosen = keys
@@ -92,10 +112,13 @@ class _Values:
 class _Sets:
     """Groups of which queries are in a set, by what their statement and place are."""
 
-    def __init__(self, reader: Reader, group: Group, measure: str) -> None:
+    def __init__(self, reader: Reader, question: Question) -> None:
         self._reader = reader
+        measure = MEASURE[question.order_by]
         now, before = self._sums(reader.spans, measure), self._sums(reader.spans_before, measure)
-        self._roles = reader.roles(now.keys() | before.keys(), group)
+        self.total_before = Sums()
+        _add_up(reader, self.total_before)
+        self._roles = reader.roles(now.keys() | before.keys(), question.group_by)
         self._names = sorted({role.name for roles in self._roles.values() for role in roles})
         self._keys = {name: key for key, name in enumerate(self._names)}
         self.now, self.before = self._by_key(now), self._by_key(before)
@@ -133,3 +156,8 @@ class _Sets:
 
     def names(self) -> Mapping[int, str]:
         return dict(enumerate(self._names))
+
+
+def _add_up(reader: Reader, total_before: Sums) -> None:
+    for sums in reader.rows(SUMS, reader.spans_before, by="days"):
+        total_before.add(sums)

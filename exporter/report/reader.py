@@ -189,7 +189,9 @@ class Reader:
             of_statement.append("is_found(template)")
         if of_statement:
             ids = self._db.execute(f"SELECT id FROM statement WHERE {' AND '.join(of_statement)}", values)  # noqa: S608
-            self._only(f"fingerprint {AMONG}", [among(one for (one,) in ids)])
+            # The sign keeps SQLite from looking for each of them in each hour: there may be many.
+            sign = "" if self._is_sought else "+"
+            self._only(f"{sign}fingerprint {AMONG}", [among(one for (one,) in ids)])
         for group, asked in ((Group.TABLE, question.tables), (Group.CATALOG, question.catalogs)):
             if asked:
                 self._only_named(group, asked)

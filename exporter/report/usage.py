@@ -10,34 +10,23 @@ import sqlite3
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from operator import add
 from pathlib import Path
 from urllib.parse import quote
 
 from exporter.errors import LedgerReadError
 from exporter.report.change import change_of, choose
 from exporter.report.groups import Groups, groups_of
-from exporter.report.percentiles import percentiles
-from exporter.report.question import MEASURES, Group, Question
+from exporter.report.question import Group, Question
 from exporter.report.reader import AMONG, Narrow, Reader, among
-from exporter.report.report import Measures, Moment, Percentiles, Report, Row, Statement
+from exporter.report.report import Measures, Moment, Report, Row, Statement
+from exporter.report.sums import COUNTS, DECIMALS, MEASURE, SUMS, Sums
 from exporter.report.tables import place_of, qualify
 from exporter.report.window import Window
 
 MOST_ERRORS = 20
 """Names of errors in a report."""
 
-_DECIMALS = 6  # of every amount in the ledger, so of every sum
 _WAIT_SECONDS = 1.0
-_MEASURE = {
-    **{measure: measure for measure in MEASURES},
-    "queries": "finished + failed + canceled",
-    "repeated_queries": "repeated",
-}
-_SUMMED = MEASURES[1:]  # queries are the sum of the first three
-_SUMS = ", ".join([f"sum({_MEASURE[measure]})" for measure in _SUMMED])
-# The bytes of all distributions, joined. SQLite takes them for text, at which it does not look.
-_COUNTS = "CAST(group_concat(elapsed_counts, '') AS BLOB), CAST(group_concat(queued_counts, '') AS BLOB)"
 
 
 class Usage:
@@ -86,43 +75,12 @@ class Usage:
         )
 
 
-class _Sums:
-    """What some queries come to."""
-
-    def __init__(self) -> None:
-        self._sums: Sequence[float] = (0,) * len(_SUMMED)
-        self._elapsed: list[bytes] = []
-        self._queued: list[bytes] = []
-
-    def add(self, sums: Sequence[float], elapsed: bytes = b"", queued: bytes = b"") -> None:
-        """Add what _SUMS gave, and what _COUNTS did."""
-        self._sums = tuple(map(add, self._sums, sums))
-        self._elapsed.append(elapsed)
-        self._queued.append(queued)
-
-    @property
-    def measures(self) -> Measures:
-        """The measures, with the decimals that they have."""
-        queries = sum(self._sums[:3])
-        return Measures(*[round(value, _DECIMALS) for value in (queries, *self._sums)])  # type: ignore[arg-type]
-
-    @property
-    def elapsed(self) -> Percentiles:
-        """The percentiles of the first distribution."""
-        return percentiles(b"".join(self._elapsed))
-
-    @property
-    def queued(self) -> Percentiles:
-        """The percentiles of the second distribution."""
-        return percentiles(b"".join(self._queued))
-
-
-class _Found(_Sums):
+class _Found(Sums):
     """What is found out about a group that is answered."""
 
     def __init__(self, steps: int) -> None:
         super().__init__()
-        self.before = _Sums()
+        self.before = Sums()
         self.trend = [0.0] * steps
         self.fingerprints: set[int] = set()
         self.users: set[int] = set()
@@ -134,7 +92,7 @@ class _Found(_Sums):
 def _report(reader: Reader, question: Question) -> Report:
     window = reader.window
     total, trend, folded = _total(reader)
-    groups = groups_of(reader, question.group_by, _MEASURE[question.order_by])
+    groups = groups_of(reader, question)
     keys, count = choose(question, groups.now, groups.before)
     return Report(
         question=question,
@@ -142,7 +100,7 @@ def _report(reader: Reader, question: Question) -> Report:
         end=window.end,
         step=window.step,
         total=total.measures,
-        total_before=_before(reader).measures if reader.window_before else None,
+        total_before=groups.total_before.measures if reader.window_before else None,
         elapsed=total.elapsed,
         queued=total.queued,
         rows=_rows(reader, question, groups, keys, total.measures) if keys else (),
@@ -156,23 +114,16 @@ def _report(reader: Reader, question: Question) -> Report:
     )
 
 
-def _total(reader: Reader) -> tuple[_Sums, tuple[Moment, ...], int]:
+def _total(reader: Reader) -> tuple[Sums, tuple[Moment, ...], int]:
     """Return what all comes to, over all and at each step, and how many queries were folded."""
     window = reader.window
-    total, steps, folded = _Sums(), [_Sums() for _ in _starts(window)], 0
-    for start, folded_then, *sums in reader.rows(f"start, sum(folded), {_SUMS}, {_COUNTS}", reader.spans, by="start"):
+    total, steps, folded = Sums(), [Sums() for _ in _starts(window)], 0
+    for start, folded_then, *sums in reader.rows(f"start, sum(folded), {SUMS}, {COUNTS}", reader.spans, by="start"):
         total.add(sums[:-2], *sums[-2:])
         steps[_step(window, start)].add(sums[:-2])
         folded += folded_then
     trend = tuple([Moment(start, sums.measures) for start, sums in zip(_starts(window), steps, strict=True)])
     return total, trend, folded
-
-
-def _before(reader: Reader) -> _Sums:
-    total = _Sums()
-    for sums in reader.rows(_SUMS, reader.spans_before, by="days"):
-        total.add(sums)
-    return total
 
 
 def _rows(reader: Reader, question: Question, groups: Groups, keys: Sequence[int], total: Measures) -> tuple[Row, ...]:
@@ -182,22 +133,24 @@ def _rows(reader: Reader, question: Question, groups: Groups, keys: Sequence[int
     whole = getattr(total, question.order_by)
     rows = []
     for key, one in found.items():
-        measures = one.measures
-        share = getattr(measures, question.order_by) / whole if whole else 0.0
-        compared = reader.window_before is not None
+        measures, before, change = one.measures, None, None
+        now = getattr(measures, question.order_by)
+        if reader.window_before:
+            before = one.before.measures
+            change = question.change or change_of(getattr(before, question.order_by), now)
         rows.append(
             Row(
                 name=names[key],
                 measures=measures,
-                share=min(share, 1.0),
+                share=min(now / whole, 1.0) if whole else 0.0,
                 elapsed=one.elapsed,
                 queued=one.queued,
                 fingerprints=len(one.fingerprints),
                 users=len(one.users),
                 statement=statements.get(key),
-                before=one.before.measures if compared else None,
-                change=change_of(groups.before.get(key, 0.0), groups.now.get(key, 0.0)) if compared else None,
-                trend=tuple([round(value, _DECIMALS) for value in one.trend]) if question.trend else (),
+                before=before,
+                change=change,
+                trend=tuple([round(value, DECIMALS) for value in one.trend]) if question.trend else (),
                 read_queries=one.read,
                 written_queries=one.written,
             )
@@ -210,18 +163,18 @@ def _found(reader: Reader, question: Question, groups: Groups, keys: Sequence[in
     window = reader.window
     found = {key: _Found(len(_starts(window))) for key in keys}
     number, narrow = groups.choose(keys)
-    for number_of, *sums in reader.rows(f"{number} AS number, {_SUMS}, {_COUNTS}", reader.spans, narrow, "number"):
+    for number_of, *sums in reader.rows(f"{number} AS number, {SUMS}, {COUNTS}", reader.spans, narrow, "number"):
         for member in groups.members(number_of):
             one = found[member.key]
             one.add(sums[:-2], *sums[-2:])
             one.read += sum(sums[:3]) if member.is_read else 0
             one.written += sum(sums[:3]) if member.is_written else 0
     if question.trend:
-        columns = f"{number} AS number, start, sum({_MEASURE[question.order_by]})"
+        columns = f"{number} AS number, start, sum({MEASURE[question.order_by]})"
         for number_of, start, value in reader.rows(columns, reader.spans, narrow, "start, number"):
             for member in groups.members(number_of):
                 found[member.key].trend[_step(window, start)] += value
-    for number_of, *sums in reader.rows(f"{number} AS number, {_SUMS}", reader.spans_before, narrow, "number"):
+    for number_of, *sums in reader.rows(f"{number} AS number, {SUMS}", reader.spans_before, narrow, "number"):
         for member in groups.members(number_of):
             found[member.key].before.add(sums)
     for number_of, fingerprint, user, place in reader.rows(

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -79,6 +80,8 @@ class Tab:
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._received:
+            if not select.select([self._answers], [], [], DEADLINE)[0]:
+                raise BrowserError("the browser says nothing")
             chunk = os.read(self._answers, 1 << 20)
             if not chunk:
                 raise BrowserError("the browser has gone")
@@ -154,6 +157,7 @@ class Tab:
         self.send("Emulation.setScriptExecutionDisabled", value=not scripts)
         if zone:
             self.send("Emulation.setTimezoneOverride", timezoneId=zone)
+        self.send("Emulation.setLocaleOverride", locale="en-GB")
 
     def picture(self, *, whole: bool = False, height: int | None = None) -> bytes:
         """Return the page as PNG: what the window shows, the *whole* of it, or its first *height* pixels."""
@@ -178,7 +182,7 @@ def browsing() -> Iterator[Tab]:
             stack.callback(os.close, end)
         arguments = [
             *(found, "--headless=new", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu", "--no-first-run"),
-            *("--disable-extensions", "--disable-background-networking", "--hide-scrollbars", "--lang=en-GB"),
+            *("--disable-extensions", "--disable-background-networking", "--hide-scrollbars"),
             f"--user-data-dir={profile}",
         ]
         log = stack.enter_context((Path(profile) / "log").open("wb"))

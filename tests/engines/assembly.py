@@ -207,7 +207,7 @@ def _add_server(engine: Engine, made: Path) -> None:
         # All of it is unpacked: a jar that is kept may be a hard link to one in a plugin that is not.
         whole = made / "whole"
         whole.mkdir()
-        tarball = _download(engine.server, made)
+        tarball = download(engine.server, made)
         _run(["tar", "-xzf", str(tarball), "-C", str(whole), "--strip-components=1"], made)
         tarball.unlink()
         (whole / "lib").rename(lib)
@@ -231,17 +231,17 @@ def _add_plugin(plugin: Plugin, bom: str, folder: Path) -> None:
         with zipfile.ZipFile(folder / "services.jar", "w") as jar:
             jar.writestr("META-INF/services/io.trino.spi.Plugin", plugin.plugin_class + "\n")
         return
-    package = _download(plugin.artifact, folder)
+    package = download(plugin.artifact, folder)
     with zipfile.ZipFile(package) as archive:
         for name in archive.namelist():
             if name.endswith(".jar"):
                 (folder / Path(name).name).write_bytes(archive.read(name))
     package.unlink()
     if plugin.extra:
-        _download(plugin.extra, folder)
+        download(plugin.extra, folder)
 
 
-def _download(artifact: str, folder: Path) -> Path:
+def download(artifact: str, folder: Path) -> Path:
     """Return the file of ``group:artifact:version:type``, put into *folder*."""
     _, name, version, kind = artifact.split(":")
     _maven(["copy", f"-Dartifact={artifact}", f"-DoutputDirectory={folder}"], folder)

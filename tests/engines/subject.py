@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import requests
 import yaml
@@ -76,6 +77,15 @@ class Exporter:
             except requests.RequestException:
                 time.sleep(_PAUSE_WHILE_STARTING)
         raise EngineError(f"exporter: no answer on {self.url} after {_START_SECONDS:.0f} s; see {self._program.log}")
+
+    def usage(self, group: str) -> dict[str, Any]:
+        """Return what the API tells of the last day, by *group*."""
+        answer = requests.get(
+            f"{self.url}/api/v1/queries", {"group_by": group, "limit": "1000", "order_by": "queries"}, timeout=_PATIENCE
+        )
+        if answer.status_code != requests.codes.ok:
+            raise EngineError(f"exporter: the API answered {answer.status_code}: {answer.text[:200]}")
+        return dict(answer.json())
 
     def kill(self) -> None:
         """End it at once, as a power cut would (SIGKILL)."""

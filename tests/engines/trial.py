@@ -66,6 +66,7 @@ class Trial:
             second = self._live_again()
             for property_, problems in verdicts(self.engine, first, second, cut_off):
                 self._report.check(property_, problems)
+            self._compare_usage(second.scrape)
             if self._prometheus:
                 self._compare_prometheus(self._prometheus, second.scrape)
             self._end()
@@ -185,6 +186,30 @@ class Trial:
             _unless(began - 1 < started < time.time(), f"{started - began:+.1f} s"),
         )
         return life
+
+    def _compare_usage(self, scrape: Scrape) -> None:
+        """What the pages and the API tell of both lives and all kills; /metrics has been compared with the truth."""
+        for group, name in (("user", QUERIES), ("fingerprint", "presto_fingerprint_queries_total")):
+            told = {
+                (row["name"], outcome): float(row["measures"][outcome])
+                for row in self._exporter.usage(group)["rows"]
+                for outcome in ("finished", "failed", "canceled")
+                if row["measures"][outcome]
+            }
+            counted = {key: value for key, value in scrape.by(name, group, "outcome").items() if value}
+            self._report.check(f"usage: runs by {group} are those of /metrics", truth.differences(counted, told))
+        cpu = {row["name"]: row["measures"]["cpu_seconds"] for row in self._exporter.usage("user")["rows"]}
+        apart = [
+            f"{user}: {seconds:g} s on /metrics, {cpu.get(user, 0.0):g} s of usage"
+            for (user,), seconds in scrape.by(CPU, "user").items()
+            if abs(seconds - cpu.get(user, 0.0)) > _MILLISECOND
+        ]
+        self._report.check("usage: CPU by user is that of /metrics", apart)
+        tables = [row["name"] for row in self._exporter.usage("table")["rows"] if row["name"]]
+        self._report.check(
+            "usage: tables are named with catalog and schema",
+            [name for name in tables if name.count(".") < 2] or _unless(bool(tables), "none"),
+        )
 
     def _compare_prometheus(self, prometheus: Prometheus, scrape: Scrape) -> None:
         """What Prometheus makes of the scrapes of the whole trial; /metrics has been compared with the truth before."""
