@@ -190,7 +190,7 @@ class Trial:
     def _compare_usage(self, scrape: Scrape) -> None:
         """What the pages and the API tell of both lives and all kills; /metrics has been compared with the truth."""
         for group, name in (("user", QUERIES), ("fingerprint", "presto_fingerprint_queries_total")):
-            told = {
+            told: dict[tuple[str, ...], float] = {
                 (row["name"], outcome): float(row["measures"][outcome])
                 for row in self._exporter.usage(group)["rows"]
                 for outcome in ("finished", "failed", "canceled")

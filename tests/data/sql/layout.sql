@@ -72,3 +72,11 @@ SELECT a FROM t
 -- nothing
 --->
 /* nothing */
+=== same: a comment may begin behind a star, and the star of its begin does not end it
+SELECT a */*/ b FROM t
+--->
+SELECT a * /* c
+=== same: capital sigma, wherever it stands
+SELECT "ΑΣ", ΣΣ FROM t
+--->
+SELECT "ασ" , σσ FROM t

@@ -138,3 +138,26 @@ INSERT INTO t VALUES (3, DATE '2020-01-02')
 SELECT ARRAY[TIMESTAMP '2020-01-01', timestamp '2020-01-02']
 --->
 SELECT ARRAY[TIMESTAMP '2020-01-01']
+=== same: IN at the end of a comment
+SELECT a, -- and what it is in
+(1, 2), [3, 4] FROM t
+--->
+SELECT a, (5, 6), -- array
+[7, 8] FROM t
+=== same: IN on another line than its list
+SELECT a FROM t WHERE b IN
+(1, 2)
+--->
+SELECT a FROM t WHERE b IN (3)
+=== different: what is no row is not one of many
+VALUES (1), (a, 2) b, (c, 3)
+--->
+VALUES (1), (a, 2) b, (a, 3), (c, 3)
+=== same: nor are rows without commas
+VALUES (1),,(4) (6)
+--->
+VALUES (2),,(5)(7)
+=== same: brackets that were not opened
+VALUES) AS x, NULL
+--->
+VALUES) x, null
