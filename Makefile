@@ -1,8 +1,10 @@
-# make help · demo · test · check · engines · bench · update
+# make help · demo · test · check · engines · bench · update · package · sbom · audit · image
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+TOOLS := build/tools
+IMAGE_BUILD ?= docker build
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -33,7 +35,33 @@ bench: $(STAMP) ## what a poll, a scrape and the memory cost, as ratios
 update: $(STAMP) ## rewrite golden files; the diff is the review
 	UPDATE=1 $(BIN)/python -m pytest -q tests
 
-clean: ## forget the environment and the caches
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage *.egg-info
+$(TOOLS)/.installed:
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check build cyclonedx-bom pip-licenses pip-audit
+	@touch $@
 
-.PHONY: help demo test check engines bench update clean
+package: $(TOOLS)/.installed ## wheel and sdist in dist/, installed and tried in an empty environment
+	rm -rf dist build/installed
+	$(TOOLS)/bin/python -m build --outdir dist
+	$(PYTHON) -m venv --without-pip build/installed
+	$(TOOLS)/bin/python -m pip --python build/installed/bin/python install --quiet --disable-pip-version-check \
+		-c constraints.txt dist/*.whl
+	build/installed/bin/presto-query-exporter --version
+
+sbom: package ## what is installed with it, as dist/sbom.cdx.json (CycloneDX) and dist/licences.md
+	$(TOOLS)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --spec-version 1.6 \
+		--output-file dist/sbom.cdx.json build/installed/bin/python
+	$(TOOLS)/bin/pip-licenses --python=build/installed/bin/python --from=mixed --format=markdown \
+		--output-file=dist/licences.md
+
+audit: $(TOOLS)/.installed ## known weaknesses of what is installed; asks pypi.org
+	$(TOOLS)/bin/pip-audit --strict --disable-pip --no-deps -r constraints.txt
+
+image: ## the image presto-query-exporter; IMAGE_BUILD="podman build" for another builder
+	$(IMAGE_BUILD) --build-arg REVISION="$$(git rev-parse HEAD)" \
+		--build-arg VERSION="$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' exporter/__init__.py)" -t presto-query-exporter .
+
+clean: ## forget the environment and the caches
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .coverage *.egg-info
+
+.PHONY: help demo test check engines bench update package sbom audit image clean

@@ -222,8 +222,9 @@ annotations:
     Cluster {{ $labels.presto_cluster }}{{ with $labels.tenant }}, users of {{ . }}{{ end }}: in the last WINDOW the
     error budget of {{ $labels.slo }} was spent {{ printf "%.1f" $value }} times as fast as it may be
     {{- with printf `slo:presto_error_budget_remaining:ratio{slo=%q,presto_cluster=%q,tenant=%q}`
-    $labels.slo $labels.presto_cluster $labels.tenant | query }},
-    of which {{ . | first | value | humanizePercentage }} is left
+    $labels.slo $labels.presto_cluster $labels.tenant | query }}{{ $left := . | first | value }},
+    {{ if lt $left 0.0 }}and more than all of it is gone
+    {{- else }}of which {{ $left | humanizePercentage }} is left{{ end }}
     {{- end }}.
   runbook_url: https://example/PrestoErrorBudgetBurn.md
   dashboard_url: https://example/presto-slo?var-presto_cluster={{ $labels.presto_cluster | urlquery }}&\

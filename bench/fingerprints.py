@@ -1,19 +1,49 @@
-"""What a fingerprint costs: ``python -m bench.fingerprints``. Statements are made here, from a seed, so that anyone can
-run it; figures are of one process and of CPU time."""
+"""What a fingerprint costs: ``python -m bench.fingerprints``. Statements are made here, from a seed, or are those of
+the tests, so that anyone can run it; figures are of CPU time.
+
+Peers, each measured where the environment names it, in the same run on the same texts:
+
+- ``SQLGLOT_PYTHON``: an interpreter that has ``sqlglot[c]``; a filter like ours that parses and generates.
+- ``SQLLEXER``: a binary made of ``bench/fingerprint_sqllexer.go``, which says how; its CPU time, without JSON.
+"""
 
 from __future__ import annotations
 
+import gzip
+import json
+import os
 import random
+import re
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
+from pathlib import Path
 from typing import NamedTuple
 
 from exporter.fingerprint.fingerprint import Fingerprinter
 from tests.hostile_texts import HOSTILE
 
+_COMMAND = (sys.executable, "-m", "exporter", "fingerprint", "--jsonl")
+_SQLGLOT = """
+import json, sys
+import sqlglot
+
+for line in sys.stdin.buffer:
+    try:
+        template = sqlglot.parse_one(json.loads(line)["sql"], dialect="trino").sql("trino")
+    except (sqlglot.errors.SqlglotError, ValueError):
+        template = None
+    sys.stdout.buffer.write(json.dumps({"template": template}).encode() + b"\\n")
+    sys.stdout.buffer.flush()
+"""
+_CORPUS = Path(__file__).parent.parent / "tests" / "data" / "sql" / "corpus.jsonl.gz"
+_SQLGLOT_TEXTS = 2_000
+"""It gets the first of them only: a hundred times as many would take it minutes."""
 _TEMPLATES = 500
 _NAMES = ("orders", "lineitem", "customer", "events", "sessions", "users", "clicks", "payments", "refunds", "visits")
 _COLUMNS = ("orderkey", "custkey", "totalprice", "status", "created_at", "region", "amount", "device", "source")
@@ -50,9 +80,7 @@ def measure(statements: int = 50_000) -> Costs:
     first = [_microseconds_per_kb(fingerprinter, text) for text in texts]
     cached = [min(_microseconds_per_kb(fingerprinter, text) for _ in range(3)) for text in texts]
 
-    weights = list(accumulate(1 / rank**1.1 for rank in range(1, _TEMPLATES + 1)))
-    chosen = chance.choices(range(_TEMPLATES), cum_weights=weights, k=statements)
-    workload = [(number, makers[number](chance)) for number in chosen]
+    workload = _workload(statements)
     fingerprinter = Fingerprinter()
     start = time.process_time()
     ids = [fingerprinter.of(text).id for _, text in workload]
@@ -82,6 +110,93 @@ def measure(statements: int = 50_000) -> Costs:
         worst_seconds=hostile[worst],
         worst_text=worst,
     )
+
+
+class Filtered(NamedTuple):
+    """What ``presto-query-exporter fingerprint --jsonl`` takes for some texts, and what peers take for the same."""
+
+    texts: str
+    wall_seconds: float
+    """Start and first sights included."""
+    start_seconds: float
+    """Of the clock, for no text at all."""
+    cpu_us: float
+    """Per text, beyond the start; first sights included."""
+    steady_cpu_us: float
+    """Per text, once all have been seen."""
+    sqlglot_cpu_us: float | None
+    """Per text, of a filter that parses and generates by compiled sqlglot; None: not measured."""
+    sqllexer_us: float | None
+    """Per text, inside of go-sqllexer, with no JSON around it; None: not measured."""
+
+
+def through_filters(statements: int = 20_000) -> Iterator[Filtered]:
+    """Yield what the command takes for a workload of *statements*, and for those of others, and what peers do."""
+    corpus = [json.loads(line)["sql"] for line in gzip.decompress(_CORPUS.read_bytes()).splitlines()]
+    sets = {"few templates, new literals": [text for _, text in _workload(statements)], "statements of others": corpus}
+    python, sqllexer = os.environ.get("SQLGLOT_PYTHON"), os.environ.get("SQLLEXER")
+    start_wall, start_cpu = _best(_COMMAND, ())
+    for name, texts in sets.items():
+        more = max(1, statements // len(texts))
+        wall, cpu = _best(_COMMAND, texts)
+        _, longer_cpu = _best(_COMMAND, [*texts, *texts * more])
+        sample = texts[:_SQLGLOT_TEXTS]
+        yield Filtered(
+            texts=name,
+            wall_seconds=wall,
+            start_seconds=start_wall,
+            cpu_us=(cpu - start_cpu) * 1e6 / len(texts),
+            steady_cpu_us=(longer_cpu - cpu) * 1e6 / len(texts) / more,
+            sqlglot_cpu_us=_sqlglot_us(python, sample) if python else None,
+            sqllexer_us=_sqllexer_us(sqllexer, texts) if sqllexer else None,
+        )
+
+
+def _best(command: Sequence[str], texts: Sequence[str], runs: int = 3) -> tuple[float, float]:
+    """Return the fewest wall and CPU seconds that the filter *command* takes for *texts*."""
+    walls, cpus = zip(*(_run(command, texts) for _ in range(runs)), strict=True)
+    return min(walls), min(cpus)
+
+
+def _sqlglot_us(python: str, texts: Sequence[str]) -> float:
+    command = (python, "-c", _SQLGLOT)
+    return (_best(command, texts)[1] - _best(command, ())[1]) * 1e6 / len(texts)
+
+
+def _run(command: Sequence[str], texts: Sequence[str]) -> tuple[float, float]:
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as answers:
+        given.writelines(json.dumps({"sql": text}).encode() + b"\n" for text in texts)
+        given.seek(0)
+        start = time.perf_counter()
+        running = subprocess.Popen(command, stdin=given, stdout=answers, stderr=subprocess.DEVNULL)
+        _, status, usage = os.wait4(running.pid, 0)
+        wall = time.perf_counter() - start
+        running.returncode = os.waitstatus_to_exitcode(status)
+        answers.seek(0)
+        answered = sum(1 for _ in answers)
+    if running.returncode or answered != len(texts):
+        raise SystemExit(f"{command[0]}: exit {running.returncode}, {answered} of {len(texts)} texts answered")
+    return wall, usage.ru_utime + usage.ru_stime
+
+
+def _sqllexer_us(binary: str, texts: Sequence[str]) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "texts.jsonl.gz")
+        path.write_bytes(gzip.compress(b"".join(json.dumps({"sql": text}).encode() + b"\n" for text in texts), 1))
+        said = subprocess.run([binary, str(path)], capture_output=True, text=True, check=True).stdout
+    rate = re.search(r"^(?:cpu|sum of best)\s+(\d+) statements/s", said, re.MULTILINE)
+    if not rate:
+        raise SystemExit(f"{binary}: said no statements/s")
+    return 1e6 / int(rate[1])
+
+
+def _workload(statements: int) -> list[tuple[int, str]]:
+    """Return statements with the numbers of their templates, of which a few make most."""
+    chance = random.Random(7)
+    makers = [_maker(random.Random(number)) for number in range(_TEMPLATES)]
+    weights = list(accumulate(1 / rank**1.1 for rank in range(1, _TEMPLATES + 1)))
+    chosen = chance.choices(range(_TEMPLATES), cum_weights=weights, k=statements)
+    return [(number, makers[number](chance)) for number in chosen]
 
 
 def _seconds(text: str) -> float:
@@ -135,6 +250,17 @@ def main() -> None:
     print(f"{'its templates split / merged':40}{costs.split:10} / {costs.merged}")
     print(f"{'list of 10,000 literals':40}{costs.list_ms:10.1f} ms, {costs.list_bytes / 1e6:.1f} MB at most")
     print(f"{'slowest of the hostile texts':40}{costs.worst_seconds:10.2f} s ({costs.worst_text})")
+    for found in through_filters():
+        print(f"as a filter: {found.texts}")
+        print(f"{'  wall':40}{found.wall_seconds:10.2f} s, {found.start_seconds:.2f} s of it to start")
+        for name, cpu in (("first sights included", found.cpu_us), ("all seen before", found.steady_cpu_us)):
+            print(f"{'  ' + name:40}{cpu:10.1f} us of CPU per statement")
+            print(f"{'':40}{_ratio(found.sqlglot_cpu_us, cpu)} as fast as sqlglot[c], parse and generate")
+            print(f"{'':40}{_ratio(cpu, found.sqllexer_us)} what go-sqllexer takes")
+
+
+def _ratio(part: float | None, whole: float | None) -> str:
+    return f"{part / whole:10.1f} times" if part and whole else "not measured:"
 
 
 if __name__ == "__main__":

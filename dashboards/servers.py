@@ -78,8 +78,9 @@ _side_by_side = Row(
     (
         table(
             "Clusters",
-            "One row per cluster, now. Required: the workers that waiting queries ask for, 0 when none waits. "
-            "Blocked: nodes whose memory pool is full. Heap and GC: of the worst node.",
+            "One row per cluster, now. Internal errors: queries that failed within an hour through the engine's own "
+            "fault. Required: the workers that waiting queries ask for, 0 when none waits. Blocked: nodes whose memory "
+            "pool is full. Heap and GC: of the worst node.",
             (
                 Label(
                     "presto_cluster",
@@ -104,7 +105,7 @@ _side_by_side = Row(
                     may_be_empty=_NOT_BY_ALL,
                 ),
                 Column(
-                    "Internal failures, 1 h",
+                    "Internal errors",
                     _by_cluster(ALL.where(reason="internal"), "cluster:presto_server_query_failures:increase1h"),
                     decimals=0,
                     steps=(Step(1, ORANGE), Step(10, RED)),

@@ -15,20 +15,28 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import click
 
-from exporter import __version__, logs, rehearsal
+from exporter import __version__, ledger_text, logs, rehearsal
+from exporter.account.audit import audit
+from exporter.account.forgetting import forget_cluster, forget_user
+from exporter.account.ledger_file import LedgerFile
 from exporter.app import App, check_files, coordinator_of
 from exporter.check import probe, terminal
-from exporter.config import FLAGS, Config, from_coordinators, load, parse
+from exporter.config import FLAGS, Config, Ledger, from_coordinators, load, parse
 from exporter.demo.coordinator import Coordinator
 from exporter.demo.server import serve
 from exporter.demo.workload import Workload
 from exporter.errors import ConfigError, ExporterError
 from exporter.fingerprint.fingerprint import Fingerprinter
 from exporter.fingerprint.jsonl import answer
+from exporter.top import live
+from exporter.top.choice import GROUPS, ORDERS, Choice
+from exporter.top.source import Source
 
 _log = logging.getLogger(__name__)
 
@@ -211,6 +219,60 @@ def demo(web_listen_address: str, version: str, seed: int) -> None:
 
 
 @cli.command()
+@click.option(
+    "--url",
+    metavar="URL",
+    default="http://localhost:9483",
+    show_default=True,
+    envvar="PRESTO_EXPORTER_URL",
+    show_envvar=True,
+    help="The exporter to ask; with a user if it wants one: https://USER@HOST:9483.",
+)
+@click.option("--password-file", metavar="FILE", help="The password of that user.")
+@click.option(
+    "--ca-file", metavar="FILE", help="The only authorities to trust, in PEM.  [default: those of the system]"
+)
+@click.option("--insecure", is_flag=True, help="Trust any certificate, and send a password without TLS if need be.")
+@click.option(
+    "--interval",
+    type=click.IntRange(1, 3600),
+    default=5,
+    show_default=True,
+    metavar="SECONDS",
+    help="Between two answers.",
+)
+@click.option("--once", is_flag=True, help="Write one table and end, as without a terminal.")
+@click.option("--rows", type=click.IntRange(1, 1000), default=20, show_default=True, help="Of that one table, at most.")
+@click.option("--window", metavar="DURATION", default="24h", show_default=True, help="How far back: 1h to 90d.")
+@click.option("--group-by", type=click.Choice(GROUPS), default="fingerprint", show_default=True, help="What a row is.")
+@click.option(
+    "--order-by", type=click.Choice(ORDERS), default="cpu_seconds", show_default=True, help="Most of it first."
+)
+@click.option("--compare/--no-compare", default=True, show_default=True, help="With the window before.")
+def top(
+    url: str,
+    password_file: str | None,
+    ca_file: str | None,
+    insecure: bool,
+    interval: int,
+    once: bool,
+    rows: int,
+    **chosen: Any,
+) -> None:
+    """Show what the clusters are used for: a live table of what a running exporter knows.
+
+    Keys: q quits, g groups by something else, o orders by something else, r reverses, w takes another window, c
+    compares with the window before; arrows, PgUp and PgDn move; Enter shows a fingerprint's template, or the
+    fingerprints of another group, and Escape leads back. Exit code: 0, 1 if the exporter does not answer.
+    """
+    source = Source(url, password_file, ca_file, insecure)
+    if once or not live.is_terminal(sys.stdin, sys.stdout, os.environ):
+        _write(live.once(source, Choice(**chosen), rows, sys.stdout, width=160))
+    else:
+        live.run(source, Choice(**chosen), interval, sys.stdin, sys.stdout)
+
+
+@cli.command()
 @click.option("--jsonl", is_flag=True, help="Each line is an object with sql, and perhaps prepared and truncated.")
 def fingerprint(jsonl: bool) -> None:
     """Read a statement and write its template and its fingerprint.
@@ -231,6 +293,118 @@ def fingerprint(jsonl: bool) -> None:
         sys.stdout = None  # whoever read the answers has enough: nothing is left to flush
     except OSError as error:
         raise ExporterError(f"standard input: {error.strerror}; give it a text") from None
+
+
+@cli.group()
+def ledger() -> None:
+    """Look into the ledger, check it, copy it, and take somebody out of it.
+
+    All but `forget` work while the exporter runs, and change nothing.
+    """
+
+
+def _of_ledger(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the two flags that say which ledger, and pass its path as *path*."""
+
+    @_flag("config.file", "The configuration whose ledger it is.", metavar="FILE", type=click.Path(dir_okay=False))
+    @_flag("ledger.path", "The ledger.  [default: presto-query-exporter.sqlite]", metavar="FILE")
+    @wraps(command)
+    def with_path(config_file: str | None, ledger_path: str | None, **more: Any) -> None:
+        if ledger_path is None:
+            config = load(config_file, os.environ) if config_file else None
+            ledger_path = str(config.ledger.path if config else Ledger().path)
+        command(path=ledger_path, **more)
+
+    return with_path
+
+
+@ledger.command()
+@_of_ledger
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How to say it: for people, or for programs.",
+)
+def show(path: str, form: str) -> None:
+    """Say what is in it: size, clusters, queries, series, usage."""
+    with LedgerFile(path) as file:
+        summary = file.summary()
+    _write((ledger_text.to_json(summary) if form == "json" else ledger_text.to_text(summary)) + "\n")
+
+
+@ledger.command()
+@_of_ledger
+def verify(path: str) -> None:
+    """Check that the file is whole, that its rows belong together, and that its totals agree with each other.
+
+    Exit code: 0 if all is good, 1 if not.
+    """
+    with LedgerFile(path) as file:
+        _verify(file)
+    click.echo(f"{ledger_text.plain(path)}: good")
+
+
+def _verify(file: LedgerFile) -> None:
+    findings = list(audit(file))
+    for finding in findings:
+        click.echo(ledger_text.plain(f"{file.path}: {finding}"), err=True)
+    if findings:
+        raise ExporterError(f"{file.path}: not good; use a backup, or start with a new ledger")
+
+
+@ledger.command()
+@_of_ledger
+@click.argument("to", type=click.Path(path_type=Path))
+def backup(path: str, to: Path) -> None:
+    """Copy it, as of now, to the file TO, which must not be there; and check the copy.
+
+    TO is one file that can be put in the ledger's place while no exporter runs.
+    """
+    with LedgerFile(path) as file:
+        file.copy_to(to)
+    with LedgerFile(to) as copy:
+        _verify(copy)
+    click.echo(f"{ledger_text.plain(str(to))}: good")
+
+
+@ledger.command()
+@_of_ledger
+def export(path: str) -> None:
+    """Write every counter with its total, as one JSON object per line."""
+    with LedgerFile(path) as file:
+        try:
+            for series in file.series():
+                _write(ledger_text.series_to_json(series) + "\n")
+        except BrokenPipeError:
+            sys.stdout = None  # whoever read them has enough: nothing is left to flush
+
+
+@ledger.command()
+@_of_ledger
+@click.option("--user", metavar="NAME", help="Whom to forget: the value of the label user.")
+@click.option("--cluster", metavar="NAME", help="What to forget; with --user: only there.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def forget(path: str, user: str | None, cluster: str | None, yes: bool) -> None:
+    """Take a user or a cluster out of it for good. The exporter must be stopped.
+
+    Their series and usage are deleted; no other counter changes. A query that comes later counts from zero. What was
+    counted under `other` cannot be told apart and stays.
+    """
+    if user is None and cluster is None:
+        raise click.UsageError("give --user or --cluster")
+    if not yes:
+        whom = " of ".join(f'{kind} "{name}"' for kind, name in (("user", user), ("cluster", cluster)) if name)
+        click.confirm(ledger_text.plain(f"Forget {whom} in {path}? There is no way back but a backup."), abort=True)
+    gone = forget_cluster(path, str(cluster)) if user is None else forget_user(path, user, cluster)
+    click.echo(f"forgotten: {gone.series:,} series, {gone.queries:,} queries, {gone.usage_rows:,} rows of usage")
+    if gone.listed:
+        click.echo(
+            f"{gone.listed:,} of the queries were in the last list: while a coordinator lists them, "
+            + ("what is forgotten comes back as new." if user is None else "the name comes back, with zeros.")
+        )
 
 
 def _write(text: str) -> None:

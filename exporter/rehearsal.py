@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from exporter.account.ledger import Ledger
-from exporter.account.usage import HOUR
+from exporter.account.usage import DAY, HOUR
 from exporter.demo.coordinator import Coordinator
 from exporter.demo.workload import Workload
 from exporter.ingest.coordinator import Answer
@@ -55,4 +55,8 @@ def play(path: Path, cluster: str, canceled: Iterable[str], version: str, seed: 
     with sqlite3.connect(path) as db:
         for table in ("query", "series", "label_value", "cluster"):
             db.execute(f"DELETE FROM {table}")  # noqa: S608
+        # She came yesterday, and what she brought is new.
+        newcomer = "(SELECT id FROM usage_name WHERE name = 'lena.berg')"
+        for table in ("usage", "usage_error"):
+            db.execute(f"DELETE FROM {table} WHERE user = {newcomer} AND start < ?", (this_hour - DAY,))  # noqa: S608
     db.close()

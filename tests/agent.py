@@ -50,7 +50,8 @@ class Agent:
         """Return the place of the rule for this attribute and the series that it gives; None if it is dropped."""
         for place, (pattern, rule) in enumerate(self.rules):
             if match := pattern.search(f"{line}: 0"):
-                labels = {name: match.expand(value.replace("$1", r"\1")) for name, value in rule.get("labels", {}).items()}
+                given = rule.get("labels", {}).items()
+                labels = {name: match.expand(value.replace("$1", r"\1")) for name, value in given}
                 return place, Shown(
                     rule["name"],
                     tuple(sorted(labels.items())),
@@ -95,7 +96,7 @@ def alternatives(rule: Rule) -> Iterator[set[str]]:
     """Give what each alternative of a rule names."""
     for part in re.split(r"\n\s*or\n", rule.expr):
         needed = part.partition("unless on")[0]
-        names = re.findall(r'(?:presto_jmx_|jvm_|process_|trino_|io_airlift_|JMX_|\w+:)[\w:.+]+(?:\{[^}]*\})?', needed)
+        names = re.findall(r"(?:presto_jmx_|jvm_|process_|trino_|io_airlift_|JMX_|\w+:)[\w:.+]+(?:\{[^}]*\})?", needed)
         yield {_one_label(name) for name in names if not name.endswith("name_")}
 
 

@@ -52,6 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exporter.demo": {"exporter.dialect", "exporter.demo"},
     "exporter.check": {*BASE, "exporter.check", "exporter.config", "exporter.decode", "exporter.ingest"}
     | {"exporter.account.completeness"},
+    "exporter.top": {"exporter.errors", "exporter.top", "rich"},
     "exporter.pipeline": {*BASE, "exporter.health", "exporter.decode", "exporter.fingerprint"}
     | {"exporter.account", "exporter.ingest"},
     "exporter.app": {*BASE, "exporter", "exporter.config", "exporter.health", "exporter.pipeline"}
@@ -67,7 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter.logs",
         "exporter.demo",
     }
-    | {"exporter.fingerprint", "click"},
+    | {"exporter.fingerprint", "exporter.top", "click"},
 }
 
 

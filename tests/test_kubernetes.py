@@ -34,7 +34,7 @@ METADATA = {
         "annotations": {"type": "object", "additionalProperties": {"type": "string"}},
     },
 }
-TYPES: dict[str, Any] = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int, "number": (int, float)}
+TYPES: dict[str, type] = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int}
 CLIENT_SIDE_APPLY_BYTES = 262_144
 """Kubernetes refuses larger annotations, and kubectl apply keeps a copy of what it applied in one."""
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import re
+import time
 from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
 from urllib.parse import parse_qsl, urlsplit
@@ -18,12 +20,12 @@ from exporter.errors import ExporterError
 from exporter.expose import page_address, page_details, page_form, page_overview, pages
 from exporter.expose.page_charts import bar, charts, sparkline
 from exporter.expose.page_layout import page as whole_page
-from exporter.expose.page_sql import highlighted, one_line
+from exporter.expose.page_sql import LONGEST, highlighted, one_line
 from exporter.expose.page_text import MEASURES as SHOWN
 from exporter.expose.page_text import count, duration, gained, memory_time, percent, size, span, text
 from exporter.report import question as questions
 from exporter.report.question import MEASURES, Change, Group, Question
-from exporter.report.report import Measures, Moment, Report, Statement
+from exporter.report.report import Measures, Moment, Percentiles, Report, Statement
 from tests.browser.site import serving
 from tests.browser.usage import NOW, Stream, Usage, streams
 from tests.hostile_texts import HOSTILE
@@ -46,7 +48,7 @@ HOSTILE_NAMES = (
     "👩‍🚀 ÄÖÜ ñ عربي",
     " ",
 )
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 names = st.one_of(st.sampled_from(HOSTILE_NAMES), st.text(st.characters(), min_size=1, max_size=200))
 """Label values, halves of characters among them: nothing that a page is given may be trusted."""
@@ -145,7 +147,7 @@ class Getter:
 
 @pytest.fixture(scope="module")
 def usage() -> Usage:
-    return Usage()
+    return Usage(streams(120))
 
 
 @pytest.fixture(scope="module")
@@ -227,7 +229,11 @@ class TestHostile:
 
 
 class TestAddresses:
-    def test_every_link_leads_to_a_page(self, get: Getter) -> None:
+    def test_every_link_leads_to_a_page(self) -> None:
+        with get_from(Usage(streams(60))) as get:
+            self.walk(get)
+
+    def walk(self, get: Getter) -> None:
         seen: set[str] = set()
         pending = ["/queries", "/queries?group_by=table&window=7d", "/queries?change=vanished&order=asc&cluster=etl"]
         while pending and len(seen) < 80:
@@ -380,12 +386,28 @@ class TestOverview:
         assert f"{user.name}{duration(user.measures.cpu_seconds)}" in cards[1]
         assert usage.ask(Question()).errors[0][0] in cards[3]
 
-    def test_without_usage_before_nothing_is_called_new(self) -> None:
-        usage = Usage(streams(20), oldest=NOW - 3600)
+    @pytest.mark.parametrize("kept", [3600, 30 * 3600])
+    def test_without_usage_of_all_the_window_before_nothing_is_called_new(self, kept: float) -> None:
+        usage = Usage(streams(20), oldest=NOW - kept)
         html = page_overview.content(Question(), usage.ask)
         assert "badge new" not in html
-        assert "Nothing is known of the time before" in html
-        assert "No window before to compare with" in html
+        assert "Too little is known of the time before" in html
+        assert "Nothing is compared with the 24 hours before" in html
+        assert 'data-label="Change"' not in html
+
+    def test_what_lies_ahead_of_an_hour_under_way_is_not_shown(self) -> None:
+        """A report ends with its last hour, whole; the page with now."""
+        usage = Usage(streams(5))
+        ending = math.ceil(time.time() / 3600) * 3600.0 + 3600
+
+        def ask(question: Question) -> Report:
+            trend = (Moment(ending - 3600, Measures(1, 1)),)
+            return dataclasses.replace(usage.ask(question), end=ending, trend=trend)
+
+        with serving(ask) as address:
+            html = requests.get(f"{address}/queries", timeout=DEADLINE).text
+        assert time.strftime("%Y-%m-%dT%H:%M", time.gmtime(ending)) not in html
+        assert 'class="partial"' in html
 
     def test_without_any_usage_it_says_so(self) -> None:
         html = page_overview.content(Question(), Usage([], oldest=None).ask)
@@ -426,6 +448,43 @@ class TestDetails:
     def test_the_user_without_a_name_has_a_page(self, get: Getter) -> None:
         page = assert_harmless(get("/queries/user?name=").text)
         assert page.text_of("h1") == ["(none)"]
+
+    def test_what_is_not_kept_apart_has_a_page_that_says_so(self) -> None:
+        other = dataclasses.replace(streams(1)[0], fingerprint="other", statement=Statement("", "", (), (), 0.0))
+        html = page_details.fingerprint("other", Question(), Usage([other]).ask)
+        assert html is not None
+        assert_harmless(html)
+        assert "no longer kept apart" in html
+        assert "before this was kept" in html
+        assert "No query had a text that had finished before" in html
+        assert "what is not kept apart" in page_overview.content(Question(), Usage([other]).ask)
+
+    def test_what_is_long_is_cut_and_said_to_be(self) -> None:
+        tables = tuple(f"c.s.t{number}" for number in range(100))
+        statement = Statement("SELECT", "SELECT " + "a, " * 10_000, tables, (), NOW)
+        stream = dataclasses.replace(streams(1)[0], statement=statement)
+        html = page_details.fingerprint(stream.fingerprint, Question(), Usage([stream]).ask)
+        assert html is not None
+        assert "and 60 more" in html
+        assert f"{len(statement.template) - LONGEST:,} more characters are not shown" in html
+
+    def test_percentiles_may_be_missing(self) -> None:
+        """What has not ended yet has used CPU, but has no durations."""
+        usage = Usage(streams(1))
+        none = Percentiles(None, None, None)
+
+        def ask(question: Question) -> Report:
+            report = usage.ask(question)
+            rows = tuple(dataclasses.replace(row, elapsed=none, queued=none, trend=()) for row in report.rows)
+            return dataclasses.replace(report, rows=rows, elapsed=none, queued=none)
+
+        for html in (
+            page_overview.content(Question(), ask),
+            page_details.fingerprint(usage.streams[0].fingerprint, Question(), ask),
+        ):
+            assert html is not None
+            assert_harmless(html)
+            assert "– · –" in html or "<td>–</td>" in html
 
     def test_what_did_not_run_lately_is_found_all_the_same(self, usage: Usage, get: Getter) -> None:
         gone = usage.ask(Question(change=Change.VANISHED)).rows[0]
@@ -544,7 +603,7 @@ class TestNumbers:
             (duration(1e11), "3,169 y"),
             (memory_time(3600 * 2**30), "1.0 GiB h"),
             (percent(0), "0 %"),
-            (percent(0.0004), "<0.1 %"),
+            (percent(0.0004), "&lt;0.1 %"),
             (percent(0.034), "3.4 %"),
             (percent(0.34), "34 %"),
             (percent(0.9999), "99.9 %"),

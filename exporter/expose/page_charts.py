@@ -18,6 +18,7 @@ _HEIGHT = 100
 _STEP = 10
 _BAR = 8
 """Of the plot, in its own units; the style sheet has the widths of bars, and their room, once for all."""
+_NEXT_TO_NOTHING = 1e-6
 _MOST_BARS = 96
 _MOST_POINTS = 48
 """Of the small chart of a row; more would be narrower than a dot."""
@@ -212,7 +213,8 @@ def _step(step: float) -> str:
 
 def _axis(stacks: Sequence[Sequence[float]], units: _Units) -> tuple[float, Callable[[float], str]]:
     """Return a round value that no stack exceeds, and how values up to it are written: all in one unit."""
-    most = max(map(sum, stacks), default=0.0) or units[-1][1]
+    most = max(map(sum, stacks), default=0.0)
+    most = most if most > _NEXT_TO_NOTHING else units[-1][1]
     unit, size = next((one for one in units if most >= one[2]), units[-1])[:2]
     power = 10.0 ** math.floor(math.log10(most / size))
     top = next(factor * power for factor in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if factor * power * size >= most * 0.999)

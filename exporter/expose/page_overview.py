@@ -42,11 +42,11 @@ def content(question: Question, ask: Ask) -> str:
     if is_plain:
         parts.append(_cards(report, ask))
     rows = report.rows[: question.limit]
-    table = (
-        main_table(report, rows, is_comparable=compared(report))
-        if rows
-        else f"<p>No {GROUPS[question.group_by]} is like that.</p>"
-    )
+    if rows:
+        table = main_table(report, rows, is_comparable=compared(report))
+    else:
+        first = text(page_address.overview(question))
+        table = f'<p>No {GROUPS[question.group_by]} here. <a href="{first}">First page</a></p>'
     parts.append(f'<section class="card whole" id="table" aria-label="Table">{_views(question)}{table}</section>')
     return "\n".join([*parts, small_print(report)])
 
@@ -63,8 +63,10 @@ def _is_plain(question: Question) -> bool:
 
 
 def compared(report: Report) -> bool:
-    """Return whether something is known of the window before."""
-    return report.total_before is not None and report.oldest is not None and report.oldest < report.start
+    """Return whether the window before is known well enough to compare with."""
+    if report.total_before is None or report.oldest is None:
+        return False
+    return report.oldest <= report.start - report.question.window + report.step
 
 
 def links_to_data(question: Question) -> str:
@@ -113,7 +115,8 @@ def small_print(report: Report) -> str:
             "and show as other."
         )
     if not compared(report) and report.oldest is not None:
-        said.append(f"No window before to compare with: usage is kept since {moment(report.oldest)}.")
+        before = f"the {span(report.question.window)} before"
+        said.append(f"Nothing is compared with {before}: usage is kept since {moment(report.oldest)}.")
     return f'<p class="soft">{" ".join(said)}</p>' if said else ""
 
 
@@ -198,7 +201,7 @@ def _cards(report: Report, ask: Ask) -> str:
         ),
         _card(
             f"New, against the {span(question.window)} before",
-            _said_of_new(report, fresh) if is_comparable else "Nothing is known of the time before.",
+            _said_of_new(report, fresh) if is_comparable else "Too little is known of the time before.",
             _ranks(fresh[:_RANKS], question, "cpu_seconds", total.cpu_seconds, note=lambda row: _seen(row, report)),
             page_address.overview(question, change=Change.NEW) if fresh else "",
         ),

@@ -161,7 +161,7 @@ svg.spark { display: block; width: 6rem; height: 1.5rem; overflow: hidden; }
   fill: var(--accent-soft); stroke: var(--accent); stroke-width: 1.25;
   vector-effect: non-scaling-stroke; stroke-linejoin: round;
 }
-svg.spread { display: block; width: 100%; min-width: 8rem; height: 10px; }
+svg.spread { display: block; width: 100%; min-width: 8rem; height: 10px; margin-top: .3rem; }
 .spread .line, .spread .p50 { fill: var(--finished); }
 .spread .p95 { fill: var(--canceled); }
 .spread .p99 { fill: var(--failed); }
@@ -205,6 +205,7 @@ details.figures summary { cursor: pointer; color: var(--soft); }
 .views a[aria-current] { background: var(--accent-soft); color: var(--accent); font-weight: 600; }
 .find { margin-left: auto; display: flex; gap: .6rem; align-items: center; color: var(--soft); }
 .find input { width: 15rem; }
+.find output:empty { margin-left: -.6rem; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; font-size: .95rem; padding-bottom: .5rem; }
 caption small { font-weight: 400; margin-left: .5rem; }
@@ -299,6 +300,7 @@ pre {
   .plain td, .plain th { padding-left: .3rem; padding-right: .3rem; }
   .plain .long a { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow: hidden; }
 }
+@page { size: landscape; margin: 1cm; }
 @media print {
   :root { --back: #fff; }
   body { font-size: 10pt; }
@@ -311,6 +313,18 @@ pre {
   .main thead { position: static; }
   pre { max-height: none; }
   a { color: inherit; }
+  .scroll { overflow: visible; }
+  .grid > * { grid-column: span 2; }
+  .grid > .half { grid-column: span 3; }
+  .grid > .wide, .grid > .figures { grid-column: 1 / -1; }
+  .tiles { grid-template-columns: repeat(8, auto); }
+  .tiles > div { padding: .5rem .6rem; }
+  .tiles dd.value { font-size: 1.1rem; }
+  .main { font-size: 7.5pt; }
+  .main small, .main code, .main thead th, .main .id, .main .badge { font-size: 6.5pt; }
+  .main th, .main td { padding: .3rem; }
+  .main tbody th, .main.fingerprint tbody th { min-width: 0; }
+  details.figures:not([open]) { display: none; }
 }
 @media (prefers-reduced-motion: no-preference) {
   button, .views a { transition: background-color .12s, border-color .12s; }

@@ -40,7 +40,7 @@ def main_table(report: Report, rows: Sequence[Row], *, is_comparable: bool) -> s
     shown = f"{question.offset + 1:,}–{question.offset + len(rows):,} of {report.groups:,}"
     return (
         f'<div class="scroll"><table class="main {question.group_by}">'
-        f"<caption>{group}s by {MEASURES[question.order_by].label} "
+        f"<caption>{group}s by {MEASURES[question.order_by].about} "
         f'<small>{shown}</small></caption><thead><tr><th scope="col">{group}</th>{head}</tr></thead>\n'
         f"<tbody>{body}</tbody></table></div>{_paging(report, len(rows))}"
     )
@@ -49,7 +49,8 @@ def main_table(report: Report, rows: Sequence[Row], *, is_comparable: bool) -> s
 def small_table(report: Report, caption: str) -> str:
     """Return a table of the rows of *report*, each with its share of what orders them; *caption* is plain text."""
     question = report.question
-    links = replace(question, fingerprints=())  # where a name leads, one fingerprint would be a table of one row
+    # Where a name leads, one fingerprint would be a table of one row.
+    links = replace(question, fingerprints=(), limit=Question().limit)
     largest = max((row.share for row in report.rows), default=0.0)
     body = "".join(_small_row(row, question, links, largest) for row in report.rows)
     rest = f"<small>{len(report.rows)} of {report.groups:,}</small>" if report.groups > len(report.rows) else ""

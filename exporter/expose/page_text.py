@@ -89,11 +89,11 @@ def memory_time(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Return a share of 1, such as ``34 %``."""
+    """Return a share of 1 as HTML, such as ``34 %``."""
     if share <= 0:
         return "0 %"
     if share < 0.001:
-        return "<0.1 %"
+        return "&lt;0.1 %"
     if share < 0.0995 or 0.995 <= share < 1:
         return f"{min(share, 0.999) * 100:.1f} %"
     return f"{share * 100:,.0f} %"
@@ -129,6 +129,9 @@ def _two_digits(value: float) -> str:
     return f"{value:,.1f}" if value < 9.95 else f"{value:,.0f}"
 
 
+_ONE = {"queries": "query", "bytes": "byte", "rows": "row"}
+
+
 class Measure(NamedTuple):
     """How a measure is called and written."""
 
@@ -145,7 +148,7 @@ class Measure(NamedTuple):
     def exact(self, value: float) -> str:
         """Return *value* in base units."""
         digits = f"{value:,.3f}".rstrip("0").rstrip(".") if self.unit == "s" else f"{value:,.0f}"
-        return f"{digits} {self.unit}"
+        return f"{digits} {_ONE.get(self.unit, self.unit) if digits == '1' else self.unit}"
 
 
 MEASURES: dict[str, Measure] = {

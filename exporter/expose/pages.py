@@ -5,7 +5,9 @@ Handlers are plain functions: the framework runs them in threads, for a question
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Container
+from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -28,9 +30,13 @@ __all__ = ["SCRIPT", "STYLE", "routes"]
 def routes(ask: Callable[[Question], Report]) -> list[Route]:
     """Return the routes of the pages; *ask* answers questions, from any thread, or raises ExporterError."""
 
+    def asked(question: Question) -> Report:
+        report = ask(question)
+        return replace(report, end=min(report.end, time.time()))  # the last hour or day may go on, but not yet
+
     def overview(request: Request) -> Response:
         def show(question: Question) -> Response:
-            return page("Queries", page_overview.content(question, ask))
+            return page("Queries", page_overview.content(question, asked))
 
         return _answer(page_address.OVERVIEW, *_given(request), show)
 
@@ -38,7 +44,7 @@ def routes(ask: Callable[[Question], Report]) -> list[Route]:
         identity = request.path_params["identity"]
 
         def show(question: Question) -> Response:
-            content = page_details.fingerprint(identity, question, ask)
+            content = page_details.fingerprint(identity, question, asked)
             if content is None:
                 return not_found(f"Fingerprint {cut(identity)} is not in the ledger.", _KEPT)
             return page(f"Fingerprint {cut(identity)}", content)
@@ -54,7 +60,7 @@ def routes(ask: Callable[[Question], Report]) -> list[Route]:
         who = names[0]
 
         def show(question: Question) -> Response:
-            content = page_details.user(who, question, ask)
+            content = page_details.user(who, question, asked)
             if content is None:
                 return not_found(f"User {plain_name(who)} has no query in the ledger.", _KEPT)
             return page(f"User {plain_name(who)}", content)

@@ -17,6 +17,8 @@ _ENDS_VALUES = words("union intersect except order limit offset fetch on where w
 _KEEPS_AS = words("cast try_cast match_recognize json_table json_exists json_value json_query")
 _AS_OF = words("timestamp version system_time system_version")
 _BEFORE_SIGNED = frozenset(("return", "default"))
+_IS_NO_NAME = RESERVED | frozenset(("(", ")", "[", "]", ",", ";", LITERAL, "asc", "define"))
+"""All other words are written as they are, but for an AS before them."""
 
 
 _Shape = tuple[str, ...]
@@ -61,7 +63,7 @@ class _Fold:
         """Where the AS stands that begins the query of a CREATE."""
 
     def run(self) -> None:
-        tokens, count, index = self.tokens, len(self.tokens), 0
+        tokens, out, count, index = self.tokens, self.out, len(self.tokens), 0
         while index < count:
             word = tokens[index]
             frame = self.frame
@@ -81,7 +83,10 @@ class _Fold:
             elif frame.rows is not None:
                 self._go_on_in_values(word, frame)
             index += 1
-            self._add(word, tokens[index] if index < count else "")
+            if word in _IS_NO_NAME or (out and out[-1] == "as"):
+                self._add(word, tokens[index] if index < count else "")
+            else:
+                out.append(word)
         for frame in (self.frame, *reversed(self.stack)):
             self._finish(frame)
 

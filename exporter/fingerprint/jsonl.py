@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 
-from exporter.fingerprint.fingerprint import Fingerprinter
+from exporter.fingerprint.fingerprint import Fingerprint, Fingerprinter
+
+_LONGEST_KEPT = 4096
+"""Answers with longer templates are written anew each time."""
 
 
 def answer(line: str, fingerprinter: Fingerprinter) -> str:
@@ -23,6 +27,10 @@ def answer(line: str, fingerprinter: Fingerprinter) -> str:
     if not isinstance(truncated, bool):
         return _error("truncated: neither true nor false; give one of them, or leave it out")
     found = fingerprinter.of(sql, prepared, truncated)
+    return _kept(found) if len(found.template) <= _LONGEST_KEPT else _written(found)
+
+
+def _written(found: Fingerprint) -> str:
     return json.dumps(
         {
             "id": found.id,
@@ -32,6 +40,9 @@ def answer(line: str, fingerprinter: Fingerprinter) -> str:
             "parsed": found.parsed,
         }
     )
+
+
+_kept = lru_cache(maxsize=2_000)(_written)
 
 
 def _error(message: str) -> str:

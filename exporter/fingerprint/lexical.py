@@ -98,15 +98,15 @@ def key(text: str) -> str:
 
 
 _GLUED = re.compile(
-    r"""(?<![\w$"`)\].])\.(?=\x1f(?:\x1f|\Z))        # .5
-      | (?<![\w$"`.])(?:x|u&)(?=\x1f(?:\x1f|\Z))  # x'00', u&'\2603'
+    r"""(?: \.(?<![\w$"`)\].]\.)  # .5
+         | x(?<![\w$"`.]x) | u&(?<![\w$"`.]u&) )  # x'00', u&'\2603'; the letters first, for speed
+        (?=\x1f(?:\x1f|\Z))
     """,
     re.VERBOSE,
 )
 _tokens = re.compile(rf"\x1f++|{_QUOTED}|[\w$]++|<>|!=|<=|>=|\|\||=>|->|\S").findall
 _plain = re.compile(r"[a-z_][a-z0-9_]*").fullmatch
-_SYMBOLS = frozenset("()[]{},.;:=<>+-*/%?@|^$&!")
-_PAIRS = frozenset(("<>", "<=", ">=", "||", "=>", "->"))
+_AS_THEY_ARE = frozenset((*"()[]{},.;:=<>+-*/%?@|^$&!", "<>", "<=", ">=", "||", "=>", "->"))
 
 
 def read(key: str, *, cut: bool) -> tuple[list[str], bool]:
@@ -124,7 +124,9 @@ def read(key: str, *, cut: bool) -> tuple[list[str], bool]:
     last = len(found) - 1
     for index, word in enumerate(found):
         first = word[0]
-        if first == "\x1f":
+        if word in _AS_THEY_ARE or _is_word(word):
+            tokens.append(word)
+        elif first == "\x1f":
             # Between two runs of text there is one more separator than literals; nothing follows a string not closed.
             literals = len(word) - (index < last or ends_in_text)
             tokens.extend([LITERAL] * literals)
@@ -136,8 +138,6 @@ def read(key: str, *, cut: bool) -> tuple[list[str], bool]:
                 tokens.append(_unquoted(word, found[index + 1] if index < last else "", is_first=not tokens))
         elif word == "!=":
             tokens.append("<>")
-        elif word in _SYMBOLS or word in _PAIRS or _is_word(word):
-            tokens.append(word)
         else:
             is_clean = False
             tokens.append(word if word.isprintable() else "\ufffd")
@@ -145,7 +145,7 @@ def read(key: str, *, cut: bool) -> tuple[list[str], bool]:
 
 
 def _is_word(word: str) -> bool:
-    return word[0] in "_$" or word[0].isalnum()
+    return word[0].isalnum() or word[0] in "_$"
 
 
 def _is_open(word: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from exporter.fingerprint.kind import after_explain, after_if_exists, after_name
@@ -21,6 +22,9 @@ _ENDS_FROM_BEFORE = {
     "fetch": ("first", "next"),
 }
 """Words that end FROM only before these; elsewhere they are the alias of a table."""
+
+_CHANGES_SCOPE = _ENDS_FROM | words("( ) [ ] , ; with table select values from join using limit offset fetch window")
+"""All other words say nothing, but where a table is expected."""
 
 
 class Tables(NamedTuple):
@@ -61,17 +65,24 @@ class _Walk:
         self.visible: Counter[str] = Counter()
         self.scope = _Scope()
         self.stack: list[_Scope] = []
-        self.closer = _matching(tokens)
         self.awaits_source = False
         """In a MERGE whose USING is still to come."""
+
+    @cached_property
+    def closer(self) -> dict[int, int]:
+        return _matching(self.tokens)
 
     def at(self, index: int) -> str:
         return self.tokens[index] if 0 <= index < len(self.tokens) else ""
 
     def run(self) -> None:
+        tokens, count = self.tokens, len(self.tokens)
         index = self.statement(0)
-        while index < len(self.tokens):
-            index = self.step(index)
+        while index < count:
+            if tokens[index] in _CHANGES_SCOPE or self.scope.expects_table:
+                index = self.step(index)
+            else:
+                index += 1
 
     def statement(self, index: int) -> int:
         """Begin the statement at *index*; return where to go on."""

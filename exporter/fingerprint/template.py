@@ -46,11 +46,14 @@ _CALLS = words(
     normalize trim unnest localtime localtimestamp current_time current_timestamp table"""
 )
 """Reserved words that are written like functions."""
+_MAY_BE_KEYWORDS = _KEYWORDS | _LEADING_KEYWORDS | frozenset(_KEYWORDS_BEFORE) | INTERVAL_UNITS
 _NO_SPACE_BEFORE = frozenset((",", ")", "]", ".", ";"))
 _NO_SPACE_AFTER = frozenset(("", "(", "[", "."))
 _SET_OPERATIONS = frozenset(("union", "intersect", "except"))
 _PRIVILEGES = frozenset(("grant", "revoke", "deny"))
 _JOINS = words("join left right full cross natural")
+_MAY_BEGIN_LINES = RESERVED | words("limit offset fetch set")
+"""Besides the first word in a bracket, and what follows a comma."""
 
 
 class _Bracket:
@@ -82,7 +85,7 @@ def template(tokens: Sequence[str]) -> str:
                 line = indent
                 indent -= bracket.is_condition
             bracket = outer.pop()
-        elif bracket.is_query:
+        elif bracket.is_query and (word in _MAY_BEGIN_LINES or last == "," or not bracket.clause):
             line = _line(bracket, last, word, following, column, indent)
             if last == "(" and outer:
                 line = indent
@@ -93,7 +96,8 @@ def template(tokens: Sequence[str]) -> str:
             column = len(space)
         else:
             space = "" if _is_glued(before, last, word) else " "
-        spelled = word.upper() if _is_keyword(last, word, following, index) else word
+        is_keyword = word in _MAY_BE_KEYWORDS and _is_keyword(last, word, following, index)
+        spelled = word.upper() if is_keyword else word
         pieces += (space, spelled)
         column += len(space) + len(spelled)
         if word in ("(", "["):

@@ -37,11 +37,13 @@ def windows(question: Question, now: float) -> tuple[Window, Window | None]:
         window = _around(since, until, DAY)
     if not (question.compare or question.change):
         return window, None
-    before = _before(window, until, now)
+    passed = min(until, now) - window.start
+    before = _before(window.start, passed, window.step)
     if window.step == HOUR and before.start < kept:
         if question.window < _LONG:
             window = _around(since, until, DAY)
-        before = _before(window._replace(start=_down(window.start, DAY), step=DAY), until, now)
+            passed = min(until, now) - window.start
+        before = _before(_down(window.start, DAY), passed, DAY)
     return window, before
 
 
@@ -49,9 +51,8 @@ def _around(since: float, until: float, step: int) -> Window:
     return Window(_down(since, step), -_down(-until, step), step)
 
 
-def _before(window: Window, until: float, now: float) -> Window:
-    passed = min(until, now) - window.start
-    return Window(window.start - max(1, round(passed / window.step)) * window.step, window.start, window.step)
+def _before(end: int, passed: float, step: int) -> Window:
+    return Window(end - max(1, round(passed / step)) * step, end, step)
 
 
 def _down(time: float, step: int) -> int:

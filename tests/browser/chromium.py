@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 """Seconds after which something that should have happened has not."""
 
 _Got = TypeVar("_Got")

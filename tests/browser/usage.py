@@ -182,40 +182,38 @@ def streams(number: int = 300, seed: int = 7) -> list[Stream]:
 @cache
 def _used(stream: Stream, start: int, step: int) -> Measures:
     """Return what a stream used in a period."""
-    total = [0.0] * len(Measures._fields)
-    for hour in range(start // HOUR, (start + step) // HOUR):
-        chosen = random.Random(stream.seed * 1_000_003 + hour)
-        share = min(1.0, max(0.0, (NOW - hour * HOUR) / HOUR))
-        expected = stream.runs(hour) * share
-        queries = int(expected * chosen.uniform(0.7, 1.3) + chosen.random()) if expected else 0
-        if not queries:
-            continue
-        failed = sum(chosen.random() < stream.fails for _ in range(min(queries, 200))) * max(1, queries // 200)
-        canceled = failed if stream.error == "USER_CANCELED" else 0
-        finished = queries - failed
-        seconds = stream.seconds * chosen.lognormvariate(0, 0.3)
-        cpu = queries * seconds * stream.threads
-        repeated = int(finished * stream.repeats)
-        for place, value in enumerate(
-            (
-                *(queries, finished, failed - canceled, canceled, cpu, cpu * 0.7 * failed / queries),
-                *(cpu * 3.1e7, cpu * 2.4e5, cpu * 4e8, queries * 0.4 * share, queries * seconds * 1.4),
-                *(repeated, cpu * repeated / queries),
-            )
-        ):
-            total[place] += value
-    return _measures(total)
-
-
-def _measures(values: Sequence[float]) -> Measures:
-    whole = {"queries", "finished", "failed", "canceled", "repeated_queries"}
+    passed = min(1.0, max(0.0, (NOW - start) / step))
+    expected = sum(stream.runs(hour) for hour in range(start // HOUR, (start + step) // HOUR)) * passed
+    if not expected:
+        return Measures()
+    chosen = random.Random(stream.seed * 1_000_003 + start)
+    queries = int(expected * chosen.uniform(0.7, 1.3) + chosen.random())
+    if not queries:
+        return Measures()
+    bad = sum(chosen.random() < stream.fails for _ in range(min(queries, 200))) * max(1, queries // 200)
+    canceled = bad if stream.error == "USER_CANCELED" else 0
+    seconds = stream.seconds * chosen.lognormvariate(0, 0.3)
+    cpu = queries * seconds * stream.threads
+    repeated = int((queries - bad) * stream.repeats)
     return Measures(
-        *[round(value) if field in whole else value for field, value in zip(Measures._fields, values, strict=True)]  # type: ignore[arg-type]
+        queries,
+        queries - bad,
+        bad - canceled,
+        canceled,
+        cpu,
+        cpu * 0.7 * bad / queries,
+        cpu * 3.1e7,
+        cpu * 2.4e5,
+        cpu * 4e8,
+        queries * 0.4,
+        queries * seconds * 1.4,
+        repeated,
+        cpu * repeated / queries,
     )
 
 
 def _sum(measures: Iterable[Measures]) -> Measures:
-    return _measures([sum(column) for column in zip(Measures(), *measures, strict=True)])
+    return Measures(*map(sum, zip(Measures(), *measures, strict=True)))
 
 
 class Usage:

@@ -153,7 +153,9 @@ def screenshot(text: str, height: int, picture: Path) -> None:
         subprocess.run(command, check=True, capture_output=True, timeout=120)
     if shutil.which("pngquant"):
         subprocess.run(
-            ["pngquant", "--force", "--output", str(picture), "--speed=1", "64", str(picture)], check=True, timeout=120
+            ["pngquant", "--force", "--output", str(picture), "--speed=1", "--nofs", "64", str(picture)],
+            check=True,
+            timeout=120,
         )
 
 

@@ -54,7 +54,7 @@ def _try_engines(argv: Sequence[str], report: Report) -> None:
         parser.error(str(error))
     for name in names:
         report.begin(name)
-        with _folder_of_logs(name, report) as folder:
+        with folder_of_logs(name, report) as folder:
             Trial(ENGINES[name], folder, report, options.seed, options.prometheus).run()
 
 
@@ -65,12 +65,12 @@ def _record(argv: Sequence[str], report: Report) -> None:
     parser.add_argument("--seed", type=int, default=1, help="of the workload (default: %(default)s)")
     options = parser.parse_args(argv)
     report.begin(options.engine)
-    with _folder_of_logs(options.engine, report) as scratch:
+    with folder_of_logs(options.engine, report) as scratch:
         recording.record(ENGINES[options.engine], scratch, options.folder, report, options.seed)
 
 
 @contextmanager
-def _folder_of_logs(name: str, report: Report) -> Iterator[Path]:
+def folder_of_logs(name: str, report: Report) -> Iterator[Path]:
     """Give a folder that stays if a check fails or the block does not come to its end, which is a failed check too."""
     failed_before = report.failed
     folder = Path(tempfile.mkdtemp(prefix=f"engines-{name}-"))

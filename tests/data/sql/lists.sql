@@ -153,7 +153,7 @@ SELECT a FROM t WHERE b IN (3)
 VALUES (1), (a, 2) b, (c, 3)
 --->
 VALUES (1), (a, 2) b, (a, 3), (c, 3)
-=== same: nor are rows without commas
+=== same: rows without a comma between them stay two
 VALUES (1),,(4) (6)
 --->
 VALUES (2),,(5)(7)

@@ -1,0 +1,1 @@
+"""A live table in a terminal of what a running exporter's API answers."""
