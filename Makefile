@@ -1,10 +1,11 @@
-# make help · demo · test · check · engines · bench · update · package · sbom · audit · image
+# make help · demo · test · check · engines · monitoring · bench · update · package · sbom · audit · image
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 TOOLS := build/tools
 IMAGE_BUILD ?= docker build
+MONITORED ?= trino-476
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -28,6 +29,10 @@ check: $(STAMP) ## types, lint, format, and branch coverage of the pure modules
 
 engines: $(STAMP) ## real PrestoSQL, Trino and PrestoDB servers (Java 17 and 25, Maven); ENGINES="prestosql-338 trino-483"
 	$(BIN)/python -m tests.engines $(ENGINES)
+
+monitoring: $(STAMP) ## a real server with the JMX agent, Prometheus with every rule, Alertmanager; MONITORED="prestosql-338 trino-476"
+	$(BIN)/python -m tests.engines.jmx $(MONITORED)
+	$(BIN)/python -m tests.engines.monitoring $(MONITORED)
 
 bench: $(STAMP) ## what a poll, a scrape and the memory cost, as ratios
 	$(BIN)/python -m bench
@@ -64,4 +69,4 @@ image: ## the image presto-query-exporter; IMAGE_BUILD="podman build" for anothe
 clean: ## forget the environment and the caches
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .coverage *.egg-info
 
-.PHONY: help demo test check engines bench update package sbom audit image clean
+.PHONY: help demo test check engines monitoring bench update package sbom audit image clean

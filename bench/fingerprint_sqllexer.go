@@ -1,11 +1,14 @@
-// What go-sqllexer takes to obfuscate and normalize texts, for bench/fingerprints.py, which runs it as SQLLEXER:
+// go-sqllexer, obfuscating and normalizing, for bench/fingerprints.py and bench/fingerprint_peers.py:
 //
 //	mkdir /tmp/sqllexer && cp bench/fingerprint_sqllexer.go /tmp/sqllexer && cd /tmp/sqllexer
 //	go mod init sqllexer && go mod tidy && go build -o sqllexer .
 //	SQLLEXER=/tmp/sqllexer/sqllexer python -m bench.fingerprints
 //
-// One argument: a gzip file of JSON lines, each an object with "sql". Texts are decoded before; the best of ten
-// passes counts, in CPU time.
+// With an argument, a gzip file of JSON lines, each an object with "sql": says how many of its texts it does in a
+// second of CPU time, the best of ten passes. They are decoded before.
+//
+// Without: reads such lines, and writes its name and version, then for each line what is left of the text, or null if
+// it is refused, as JSON.
 package main
 
 import (
@@ -13,24 +16,19 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log"
 	"os"
+	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/DataDog/go-sqllexer"
 )
 
-func texts(path string) (found []string) {
-	file, err := os.Open(path)
-	if err != nil {
-		log.Fatal(err)
-	}
-	plain, err := gzip.NewReader(file)
-	if err != nil {
-		log.Fatal(err)
-	}
-	lines := bufio.NewScanner(plain)
+func texts(given io.Reader) (found []string) {
+	lines := bufio.NewScanner(given)
 	lines.Buffer(make([]byte, 1<<20), 64<<20)
 	for lines.Scan() {
 		var line struct{ SQL string }
@@ -54,13 +52,41 @@ func cpu() time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-func main() {
-	if len(os.Args) != 2 {
-		log.Fatal("usage: sqllexer texts.jsonl.gz")
+func version() string {
+	built, _ := debug.ReadBuildInfo()
+	for _, module := range built.Deps {
+		if module.Path == "github.com/DataDog/go-sqllexer" {
+			return "go-sqllexer " + strings.TrimPrefix(module.Version, "v")
+		}
 	}
+	return "go-sqllexer"
+}
+
+func main() {
 	obfuscator := sqllexer.NewObfuscator(sqllexer.WithReplaceBoolean(true), sqllexer.WithReplaceNull(true))
 	normalizer := sqllexer.NewNormalizer()
-	given := texts(os.Args[1])
+	if len(os.Args) == 1 {
+		answers := json.NewEncoder(os.Stdout)
+		answers.Encode(version())
+		for _, text := range texts(os.Stdin) {
+			left, _, err := sqllexer.ObfuscateAndNormalize(text, obfuscator, normalizer)
+			if err != nil {
+				answers.Encode(nil)
+			} else {
+				answers.Encode(left)
+			}
+		}
+		return
+	}
+	file, err := os.Open(os.Args[1])
+	if err != nil {
+		log.Fatal(err)
+	}
+	plain, err := gzip.NewReader(file)
+	if err != nil {
+		log.Fatal(err)
+	}
+	given := texts(plain)
 	best := time.Duration(1<<63 - 1)
 	for range 10 {
 		start := cpu()

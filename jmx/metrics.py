@@ -439,7 +439,7 @@ METRICS = (
     ),
     _counter("tasks_failed", "Tasks on this node that failed.", Value(TASKS, "FailedTasks.TotalCount")),
     _counter(
-        "tasks_created",
+        "tasks_started",
         "Tasks that this node has begun.",
         Value(TASKS, "CreatedTasks.TotalCount", releases=Releases("trino 469-")),
     ),

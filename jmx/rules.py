@@ -328,7 +328,7 @@ GROUPS = (
             *_by_node("instance:presto_server_splits:sum", "splits"),
             *_by_node("instance:presto_server_tasks:sum", "tasks"),
             *_by_node("instance:presto_server_tasks_failed:rate5m", "tasks_failed_total", over="rate5m"),
-            *_by_node("instance:presto_server_tasks_created:rate5m", "tasks_created_total", over="rate5m"),
+            *_by_node("instance:presto_server_tasks_created:rate5m", "tasks_started_total", over="rate5m"),
             *_by_node("instance:presto_server_runner_threads:sum", "runner_threads"),
             *_by_node("instance:presto_server_runner_threads_available:sum", "runner_threads_available"),
             Rule(

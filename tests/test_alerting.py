@@ -1,4 +1,4 @@
-"""The tools that show alerts from end to end: short time changes durations and nothing else, and a hook keeps notices."""
+"""The tools that show alerts from end to end: short time changes durations only, and a hook keeps what it is told."""
 
 from __future__ import annotations
 

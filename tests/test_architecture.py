@@ -43,6 +43,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"exporter.account.distribution"},
     "exporter.account.usage_rows": {*BASE, "exporter.account"},
     "exporter.report": {*BASE, "exporter.report", "exporter.account.distribution", "exporter.account.usage"},
+    "exporter.account.ledger_file": {*BASE, "exporter.account"},
+    "exporter.account.audit": {*BASE, "exporter.account"},
+    "exporter.account.forgetting": {*BASE, "exporter.account"},
+    "exporter.ledger_text": {"exporter.account.ledger_file", "exporter.check.figures"},
     "exporter.fingerprint": {"exporter.fingerprint"},
     "exporter.ingest": {*BASE, "exporter.ingest"},
     "exporter.expose": {*BASE, "exporter.expose", "exporter.report", "prometheus_client", "starlette", "uvicorn"},
@@ -68,7 +72,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "exporter.logs",
         "exporter.demo",
     }
-    | {"exporter.fingerprint", "exporter.top", "click"},
+    | {"exporter.fingerprint", "exporter.top", "click"}
+    | {"exporter.ledger_text", "exporter.account.audit", "exporter.account.forgetting", "exporter.account.ledger_file"},
 }
 
 

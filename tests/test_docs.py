@@ -15,7 +15,10 @@ from exporter.config import parse
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 FENCED = dict.fromkeys(("yaml", "sh"), "")
 for kind, text in re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL):
     FENCED[kind] = FENCED.get(kind, "") + text

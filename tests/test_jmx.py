@@ -122,6 +122,13 @@ def test_names_are_those_of_the_field() -> None:
     assert len(BY_NAME) == len(METRICS)
 
 
+def test_no_name_is_one_that_the_agent_would_change() -> None:
+    """It cuts suffixes that are reserved in OpenMetrics, also below a counter's ``_total``; what is left must differ."""
+    cut = [metric.name.removesuffix("_total") for metric in METRICS]
+    assert not [name for name in cut if name.endswith(("_total", "_created", "_bucket", "_info"))]
+    assert len(set(cut)) == len(cut)
+
+
 def test_a_counter_is_a_total_and_no_decaying_window() -> None:
     for metric in METRICS:
         for value in metric.values:

@@ -124,9 +124,9 @@ def test_credentials_that_cannot_be_used_are_refused(
 
 @pytest.mark.parametrize("path", ["/no/such/file", "/", "a\0b"])
 def test_files_that_cannot_be_read_are_named(path: str) -> None:
-    for url, files in (("http://a@localhost", {"password_file": path}), ("https://localhost", {"ca_file": path})):
+    for url, password_file, ca_file in (("http://a@localhost", path, None), ("https://localhost", None, path)):
         with pytest.raises(ExporterError, match=r": .*; name a file that can be read$") as raised:
-            Source(url, **files)
+            Source(url, password_file, ca_file)
         assert str(raised.value).isprintable()
 
 
@@ -155,6 +155,7 @@ API_ERROR = b'{"error": ["window: out of range; choose 1h to 90d", "user\\u001b[
         (http(200, b""), "URL/api/v1/queries: not JSON; "),
         (b"", "URL: the server closed the connection before the answer was whole; see its log, and whether it wants"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{", "URL: the server closed the connection before the answer"),
+        (http(500, b""), "URL: it answered 500; see its log"),
         (b"SSH-2.0-x\r\n", "URL: the answer is not HTTP; check host and port of --url"),
         (b"\x15\x03\x01\x00\x02\x02\x46", "URL: the server speaks TLS on this port; write --url with https://"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70000, "URL: the answer is not HTTP; "),
@@ -227,6 +228,15 @@ def test_tls_by_an_authority_from_a_file(tmp_path: Path) -> None:
         assert "https://" in problem(Source(server.url.replace("https", "http")))
     with Server(saying(GOOD), served_with(authority, "other.example")) as server:
         assert "certificate is not accepted, IP address mismatch" in problem(Source(server.url, ca_file=str(file)))
+
+
+def test_a_server_that_wants_a_certificate_of_ours_is_told() -> None:
+    authority = trustme.CA()
+    context = served_with(authority, "127.0.0.1")
+    context.verify_mode = ssl.CERT_REQUIRED
+    authority.configure_trust(context)
+    with Server(saying(GOOD), context) as server:
+        assert "ask for client certificates cannot be asked from here" in problem(Source(server.url, insecure=True))
 
 
 def test_a_server_without_tls_is_told() -> None:

@@ -48,9 +48,9 @@ def fingerprints(count: int) -> Answer:
 def test_a_picture_of_80_columns() -> None:
     assert [line.rstrip() for line in picture(shown(fingerprints(2)), height=9)] == [
         "http://localhost:9483 · cluster adhoc · 12:00:00 UTC",
-        " runs  failed  CPU▼   read share         p95 change template",
-        "  200      40  2.0h 3.5TiB ███     50%   12s  +100% SELECT a FROM t",
-        "  199      40  1.0h 3.5TiB █▌      25%   12s  +100% SELECT b FROM t",
+        " runs  failed  CPU▼   read share        p95 change template",
+        "  200      40  2.0h 3.5TiB ██▌    50%   12s  +100% SELECT a FROM t",
+        "  199      40  1.0h 3.5TiB █▎     25%   12s  +100% SELECT b FROM t",
         "",
         "",
         "",
@@ -246,6 +246,13 @@ def test_details_tell_what_a_fingerprint_is_and_used() -> None:
     ):
         assert part in told
     assert "q quit Esc back" in lines[-1]
+
+
+def test_details_leave_out_what_was_not_asked_for_or_is_not_there() -> None:
+    statement = STATEMENT._replace(read=(), written=(), first_seen=0.0)
+    told = "\n".join(picture(shown(answer([row("f1", statement=statement, compared=False)], Question()), OPENED)))
+    assert "reads    no table" in told and "first seen before that was kept" in told
+    assert "writes" not in told and "before  " not in told
 
 
 def test_details_show_the_template_in_its_lines() -> None:

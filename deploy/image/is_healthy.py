@@ -11,7 +11,7 @@ import os
 import ssl
 import sys
 from urllib.error import HTTPError
-from urllib.request import ProxyHandler, HTTPSHandler, build_opener
+from urllib.request import HTTPSHandler, ProxyHandler, build_opener
 
 
 def main() -> int:

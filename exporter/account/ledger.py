@@ -546,7 +546,7 @@ def _take_lock(path: Path) -> int:
     except OSError:
         os.close(lock)
         raise LedgerUnusableError(
-            f"ledger.path: {path} is in use by another exporter; give each exporter a ledger of its own"
+            f"ledger.path: {path} is in use by another exporter; stop it, or give each exporter a ledger of its own"
         ) from None
     return lock
 

@@ -30,6 +30,8 @@ _HEAD = 4
 _LEAST_NAME = 24
 _SPARE = 14
 """Of that, what the share may take."""
+_LUXURY = 20
+"""Beyond that, what the name is left by columns that others tell about, too."""
 _MANY_FAILED, _SOME_FAILED = 0.1, 0.02
 _BAR = 5
 _WIDE_BAR = 12
@@ -192,9 +194,11 @@ def _table(answer: Answer, rows: Sequence[Row], chosen: int, width: int) -> Tabl
         table.add_column(width=column.width, justify="right" if column.is_right else "left", no_wrap=True)
     mark = "▼" if answer.descending else "▲"
     titles = [f"{column.title}{mark if column.measure == answer.order_by else ''}" for column in columns]
-    table.add_row(*(Text(title, no_wrap=True, overflow="crop") for title in titles), style="bold underline")
+    table.add_row(*(Text(title, no_wrap=True, overflow="crop") for title in titles), style="bold")
     for at, row in enumerate(rows):
         cells = [column.cell(answer, row) for column in columns]
+        if at == chosen:  # in reverse video, colours of its own would be patches of background
+            cells = [Text(cell.plain) for cell in cells]
         for cell in cells:
             cell.no_wrap, cell.overflow = True, "ellipsis"
         table.add_row(*cells, style="reverse" if at == chosen else None)
@@ -230,13 +234,12 @@ def _columns(answer: Answer, width: int) -> list[_Column]:
     taken: dict[str, _Column] = {}
     left = width - _LEAST_NAME
     for name, column in wanted.items():
-        if name == answer.order_by or column.width + 1 <= left + (_SPARE if name == "share" else 0):
+        kept = _LUXURY if name in ("id", "failed_share", "users") else -_SPARE if name == "share" else 0
+        if name == answer.order_by or column.width + 1 <= left - kept:
             taken[name] = column
             left -= column.width + 1
-        elif left < _LEAST_NAME:
-            break
     if "share" in taken:
-        taken["share"] = _share(_BAR + min(_WIDE_BAR - _BAR, max(0, left) // 4))
+        taken["share"] = _share(_BAR + min(_WIDE_BAR - _BAR, max(0, left) // 6))
     figures = [taken[name] for name in _PLACES if name in taken]
     rest = max(8, width - sum(column.width + 1 for column in figures))
     title = "template" if answer.group_by == "fingerprint" else _GROUPS.get(answer.group_by) or "name"

@@ -54,6 +54,7 @@ rules:
 """
 
 _PATIENCE = 60.0
+_HOLDS_MEMORY = "SELECT max(n) FROM (SELECT count(*) n FROM tpch.sf1000.lineitem GROUP BY orderkey)"
 _FIRST_NATIVE_HEAP = 477
 _FIRST_WITH_SEVERAL_OBJECT_NAMES = 443
 _OF_THE_JVM = (
@@ -206,7 +207,7 @@ class Trial:
     def _while_running(self) -> None:
         """Check what is only there while queries run and wait."""
         running = Tool(self._clients, "alice", "dashboard").big().hold()
-        holding = Tool(self._clients, "svc-etl", ETL).big().hold()
+        holding = self._clients.send("svc-etl", ETL, _HOLDS_MEMORY).wait_until("RUNNING").hold()
         waiting = []
         if self.engine.has_resource_groups:
             waiting.append(self._clients.send("svc-etl", ETL, "SELECT 1"))
