@@ -27,6 +27,11 @@ MODULES = (
     "exporter/account/repeats.py",
     "exporter/account/usage.py",
     "exporter/report/*",
+    "exporter/top/answer.py",
+    "exporter/top/choice.py",
+    "exporter/top/keys.py",
+    "exporter/top/text.py",
+    "exporter/top/view.py",
 )
 TESTS = ["cardinality", "charge", "completeness", "config", "dialect", "info", "live", "pipeline", "query_list"]
 TESTS += [
@@ -39,6 +44,7 @@ TESTS += [
     "repeats",
     "usage",
 ]
+TESTS += ["top_answer", "top_choice", "top_keys", "top_text", "top_view"]
 TESTS += ["usage_rows", "usage_report", "question"]
 TESTS += ["check_figures", "check_findings", "check_probe", "check_rights", "check_terminal"]
 

@@ -192,7 +192,11 @@ def test_reports_of_every_kind_are_the_sums_of_the_queries(group: Group) -> None
     with usage_of(queries, [TODAY - 2 * DAY, TODAY - 5 * DAY]) as usage:
         for window in (1, 7, 30):
             for change in (None, *Change):
-                for narrow in (Question(), Question(users=("alice",)), Question(tables=("copy", "orders"), trend=True)):
+                for narrow in (
+                    Question(),
+                    Question(order_by="failed", users=("alice",)),
+                    Question(order_by="repeated_queries", tables=("copy", "orders"), trend=True),
+                ):
                     question = replace(
                         narrow, window=window * 86400.0, group_by=group, compare=True, change=change, limit=1000
                     )
