@@ -23,7 +23,20 @@ PURE += [
     "account.usage",
     "fingerprint",
 ]
-PURE += ["report.question", "report.report", "top.answer", "top.choice", "top.keys", "top.text", "top.view"]
+PURE += [
+    "report.question",
+    "report.report",
+    "report.window",
+    "report.tables",
+    "report.change",
+    "report.percentiles",
+    "report.sums",
+    "top.answer",
+    "top.choice",
+    "top.keys",
+    "top.text",
+    "top.view",
+]
 PURE += ["check.facts", "check.figures", "check.findings", "check.rights", "check.seen", "check.terminal"]
 
 MAY_IMPORT: dict[str, set[str]] = {

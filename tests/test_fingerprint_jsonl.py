@@ -34,6 +34,22 @@ def test_prepared_text_and_the_cut_are_taken_into_account() -> None:
     assert json.loads(answer('{"sql": "TABLE t", "truncated": false}', fingerprinter)) == prepared
 
 
+def test_answers_are_the_same_each_time_however_long() -> None:
+    fingerprinter = Fingerprinter()
+    for names in ("a", ", ".join(f"a{number}" for number in range(5_000))):
+        first = answer(json.dumps({"sql": f"SELECT {names} FROM t WHERE b = 1"}), fingerprinter)
+        assert json.loads(first)["template"].endswith("\nFROM t\nWHERE b = ?")
+        assert answer(json.dumps({"sql": f"SELECT {names} FROM t WHERE b = 2"}), fingerprinter) == first
+        assert answer(json.dumps({"sql": f"SELECT {names} FROM t WHERE b = 3"}), Fingerprinter()) == first
+
+
+def test_what_is_parsed_is_told_of_each_text_of_one_id() -> None:
+    fingerprinter = Fingerprinter()
+    answers = [json.loads(answer(json.dumps({"sql": sql}), fingerprinter)) for sql in ("SELECT 'a'", "SELECT 'a")]
+    assert [found.pop("parsed") for found in answers] == [True, False]
+    assert answers[0] == answers[1]
+
+
 def test_empty_sql_has_an_id() -> None:
     assert len(json.loads(answer('{"sql": ""}', Fingerprinter()))["id"]) == 16
 

@@ -123,7 +123,7 @@ def test_names_are_those_of_the_field() -> None:
 
 
 def test_no_name_is_one_that_the_agent_would_change() -> None:
-    """It cuts suffixes that are reserved in OpenMetrics, also below a counter's ``_total``; what is left must differ."""
+    """It cuts suffixes that are reserved in OpenMetrics, also below ``_total``; what is left must differ."""
     cut = [metric.name.removesuffix("_total") for metric in METRICS]
     assert not [name for name in cut if name.endswith(("_total", "_created", "_bucket", "_info"))]
     assert len(set(cut)) == len(cut)

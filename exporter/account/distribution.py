@@ -14,7 +14,7 @@ SMALLEST = 0.001
 """Seconds; bucket 0 has everything below."""
 
 _LOG_GROWTH = math.log(GROWTH)
-_MOST = 65535
+_MOST = 7000
 _PAIR = struct.Struct("<HI")
 
 Counts = dict[int, int]

@@ -46,10 +46,10 @@ CREATE TABLE statement_2 (  -- of fingerprints that have series of their own, or
     id          INTEGER PRIMARY KEY,
     fingerprint TEXT NOT NULL UNIQUE, -- 'other' stands for those that were folded
     query_type  TEXT NOT NULL,
-    template    TEXT NOT NULL,  -- without literals
     read        TEXT NOT NULL,  -- JSON array of the tables as written
     written     TEXT NOT NULL,
-    first_seen  REAL NOT NULL
+    first_seen  REAL NOT NULL,
+    template    TEXT NOT NULL   -- without literals; last, since it is long and seldom read
 );
 
 INSERT INTO statement_2 (fingerprint, query_type, template, read, written, first_seen)

@@ -1,14 +1,16 @@
 """``/queries`` and the pages of one fingerprint and one user: usage for people, made of the answers of the ledger.
 
-Handlers are plain functions: the framework runs them in threads, for a question takes the ledger some 100 ms.
+Pages are made in threads, few at a time, for a question takes the ledger some 100 ms.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Container
+from collections.abc import Awaitable, Callable, Container
 from dataclasses import replace
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -68,12 +70,25 @@ def routes(ask: Callable[[Question], Report]) -> list[Route]:
         others = [(key, value) for key, value in given if key != "name"]
         return _answer(page_address.user(Question(), who), others, is_form, show, page_details.PARAMETERS)
 
+    turns = asyncio.Semaphore(_AT_ONCE)
+
+    def in_turn(show: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            async with turns:
+                return await run_in_threadpool(show, request)
+
+        return endpoint
+
     return [
-        Route("/queries", overview),
-        Route("/queries/fingerprint/{identity}", fingerprint),
-        Route("/queries/user", user),
+        Route("/queries", in_turn(overview)),
+        Route("/queries/fingerprint/{identity}", in_turn(fingerprint)),
+        Route("/queries/user", in_turn(user)),
     ]
 
+
+_AT_ONCE = 2
+"""Pages that are made at the same time: the ledger is asked one question after the other anyway, and scrapes need
+threads, too."""
 
 _KEPT = "Usage is kept for 90 days; what is rare is put together as other."
 
