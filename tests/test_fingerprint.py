@@ -298,3 +298,7 @@ def test_small_caches_forget_and_answer_the_same() -> None:
 def test_hostile_texts_have_an_id(name: str) -> None:
     for truncated in (False, True):
         assert len(Fingerprinter().of(HOSTILE[name], truncated=truncated).id) == 16
+
+
+def test_as_before_an_operator_is_no_alias_and_stays() -> None:
+    assert Fingerprinter().of("SELECT a AS + b").template == "SELECT a AS +b"

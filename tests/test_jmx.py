@@ -18,6 +18,7 @@ import yaml
 from jmx import build
 from jmx.metrics import (
     BY_NAME,
+    DEDICATED,
     ENGINES,
     FIRST_NATIVE,
     METRICS,
@@ -73,6 +74,7 @@ def promises(file: str) -> list[Promise]:
         one
         for one in promised(engine, number_, where)
         if (not one.name.only_if or is_asked_for(one.name, variant, text))
+        and not (variant == TIME_SHARING and one.value.bean is DEDICATED)  # a node has one scheduler
         and (not one.value.late or f"<>{one.value.attribute}\n" in f"{text}\n")
     ]
 

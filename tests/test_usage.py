@@ -181,3 +181,4 @@ def test_the_dearest_fingerprints_are_kept_as_far_as_their_templates_fit() -> No
     assert dearest_fingerprints(costs, 2, 100) == {"b", "c"}
     assert dearest_fingerprints(costs, 9, 25) == {"b", "c"}
     assert dearest_fingerprints(costs, 9, 9) == set()
+    assert dearest_fingerprints(costs, 9, 30) == {"a", "b", "c"}

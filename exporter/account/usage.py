@@ -185,12 +185,13 @@ def fold(page: Page, most: int) -> Page:
     cells = page.cells
     if len(cells) > most:
         dearest = sorted(cells, key=lambda key: (cells[key].cpu_seconds, cells[key].ended, key), reverse=True)
-        for folded in (_without_fingerprint, _without_source, _without_user):
-            kept = most - len({folded(key) for key in dearest})
-            if kept >= most // 2:
-                break
-        kept = max(kept, 0)
-        page = fold_where(page, dict.fromkeys(dearest[kept:]), folded)
+        folded: Callable[[Key], Key] = _without_user
+        kept = most - 1
+        for less in (_without_source, _without_fingerprint):
+            left = most - len({less(key) for key in dearest})
+            if left >= most // 2:
+                folded, kept = less, left
+        page = fold_where(page, dict.fromkeys(dearest[max(kept, 0) :]), folded)
     return Page(page.cells, _fold_errors(page.errors, most))
 
 

@@ -116,7 +116,7 @@ def _no_answer(seen: Seen, failure: Failure) -> Finding:
             remedy = "check host and port of url, and whether a firewall drops what we send"
         elif place.startswith("TLS"):
             remedy = "see whether TLS is spoken on this port, else write url with http://; or raise timeout"
-        elif place == f"GET {LIST}":
+        else:
             remedy = f"raise timeout; {_FEWER}"
     elif kind is Kind.TOO_LARGE:
         remedy = f"raise max_response_bytes, which is memory too; {_FEWER}"
