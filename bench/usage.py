@@ -99,7 +99,8 @@ def _fill(path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as db, db:
         db.execute("INSERT INTO cluster (id, name, url) VALUES (1, 'adhoc', 'http://adhoc')")
         db.executemany(
-            "INSERT INTO statement VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO statement (id, fingerprint, query_type, template, read, written, first_seen) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
                 (
                     number,
