@@ -7,7 +7,7 @@ import dataclasses
 import math
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from html.parser import HTMLParser
 from urllib.parse import parse_qsl, urlsplit
 
@@ -53,6 +53,11 @@ DEADLINE = 60.0
 names = st.one_of(st.sampled_from(HOSTILE_NAMES), st.text(st.characters(), min_size=1, max_size=200))
 """Label values, halves of characters among them: nothing that a page is given may be trusted."""
 unicode_names = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+
+
+def overview_of(question: Question, ask: Callable[[Question], Report]) -> str:
+    """Return the content of the overview, both parts of it."""
+    return "\n".join(page_overview.content(question, ask))
 
 
 class Page(HTMLParser):
@@ -162,8 +167,8 @@ class TestHostile:
         usage = hostile_usage(name)
         question = Question(users=(name,), tables=(name,), search=name)
         contents = [
-            page_overview.content(Question(), usage.ask),
-            *(page_overview.content(Question(group_by=group), usage.ask) for group in Group),
+            overview_of(Question(), usage.ask),
+            *(overview_of(Question(group_by=group), usage.ask) for group in Group),
             page_details.fingerprint(name, Question(), usage.ask) or "",
             page_details.user(name, Question(clusters=(name,)), usage.ask) or "",
             page_form.chips(question, page_address.overview),
@@ -201,7 +206,7 @@ class TestHostile:
         statement = stream.statement._replace(template=HOSTILE[name])
         usage = Usage([dataclasses.replace(stream, statement=statement)])
         for content in (
-            page_overview.content(Question(), usage.ask),
+            overview_of(Question(), usage.ask),
             page_details.fingerprint(stream.fingerprint, Question(), usage.ask),
         ):
             assert content is not None
@@ -337,7 +342,7 @@ class TestOverview:
         ]
         usage = Usage(several)
         for group in Group:
-            content = page_overview.content(Question(window=7 * 86400, group_by=group, limit=1000), usage.ask)
+            content = overview_of(Question(window=7 * 86400, group_by=group, limit=1000), usage.ask)
             assert len(whole_page("Queries", content).body) < 200_000
 
     def test_rows_come_in_pages_of_fifty_and_lead_to_each_other(self, usage: Usage, get: Getter) -> None:
@@ -366,19 +371,19 @@ class TestOverview:
 
     @pytest.mark.parametrize("measure", MEASURES)
     def test_the_table_shows_what_orders_it(self, usage: Usage, measure: str) -> None:
-        page = Page(page_overview.content(Question(order_by=measure), usage.ask))
+        page = Page(overview_of(Question(order_by=measure), usage.ask))
         assert [cell for cell in page.all("th") if "aria-sort" in cell]
 
     def test_shares_trends_and_percentiles_are_those_of_the_report(self, usage: Usage) -> None:
         report = usage.ask(Question(compare=True, trend=True))
-        html = page_overview.content(Question(), usage.ask)
+        html = overview_of(Question(), usage.ask)
         for row in report.rows[:50]:
             assert f"{percent(row.share)}<svg" in html
             assert f'title="{SHOWN["cpu_seconds"].exact(row.measures.cpu_seconds)}"' in html
         assert html.count('class="spark"') == 50
 
     def test_the_cards_name_the_first_of_each_order(self, usage: Usage) -> None:
-        page = Page(page_overview.content(Question(), usage.ask))
+        page = Page(overview_of(Question(), usage.ask))
         cards = page.text_of("section", **{"class": "card"})
         titles = ["What costs most", "Who causes it", "What fails most", "Why it fails", "New, against", "Repeated for"]
         assert [card.startswith(title) for card, title in zip(cards, titles, strict=True)] == [True] * 6
@@ -389,7 +394,7 @@ class TestOverview:
     @pytest.mark.parametrize("kept", [3600, 30 * 3600])
     def test_without_usage_of_all_the_window_before_nothing_is_called_new(self, kept: float) -> None:
         usage = Usage(streams(20), oldest=NOW - kept)
-        html = page_overview.content(Question(), usage.ask)
+        html = overview_of(Question(), usage.ask)
         assert "badge new" not in html
         assert "Too little is known of the time before" in html
         assert "Nothing is compared with the 24 hours before" in html
@@ -410,11 +415,11 @@ class TestOverview:
         assert 'class="partial"' in html
 
     def test_without_any_usage_it_says_so(self) -> None:
-        html = page_overview.content(Question(), Usage([], oldest=None).ask)
+        html = overview_of(Question(), Usage([], oldest=None).ask)
         assert "No usage yet" in html
 
     def test_where_nothing_matches_it_says_how_to_go_on(self, usage: Usage) -> None:
-        html = page_overview.content(Question(users=("nobody",)), usage.ask)
+        html = overview_of(Question(users=("nobody",)), usage.ask)
         assert "No query in this window is like that" in html
         assert "7 days" in html
 
@@ -457,7 +462,7 @@ class TestDetails:
         assert "no longer kept apart" in html
         assert "before this was kept" in html
         assert "No query had a text that had finished before" in html
-        assert "what is not kept apart" in page_overview.content(Question(), Usage([other]).ask)
+        assert "what is not kept apart" in overview_of(Question(), Usage([other]).ask)
 
     def test_what_is_long_is_cut_and_said_to_be(self) -> None:
         tables = tuple(f"c.s.t{number}" for number in range(100))
@@ -479,7 +484,7 @@ class TestDetails:
             return dataclasses.replace(report, rows=rows, elapsed=none, queued=none)
 
         for html in (
-            page_overview.content(Question(), ask),
+            overview_of(Question(), ask),
             page_details.fingerprint(usage.streams[0].fingerprint, Question(), ask),
         ):
             assert html is not None
@@ -684,3 +689,35 @@ def test_streams_are_what_tests_believe(usage: Usage) -> None:
     assert {row.change for row in report.rows} >= {Change.NEW, Change.GREW, Change.SHRANK, Change.SAME}
     assert report.errors
     assert report.total.repeated_queries
+
+
+class TestStreaming:
+    """The overview begins before all of it is known."""
+
+    def test_the_first_part_costs_one_question(self, usage: Usage) -> None:
+        asked = []
+
+        def ask(question: Question) -> Report:
+            asked.append(question)
+            return usage.ask(question)
+
+        parts = page_overview.content(Question(), ask)
+        beginning = next(parts)
+        assert len(asked) == 1
+        assert "<form" in beginning and "Queries per" in beginning
+        assert 'id="table"' in "".join(parts)
+
+    def test_a_ledger_that_falls_silent_in_between_is_told_in_the_page(self, usage: Usage) -> None:
+        asked = []
+
+        def ask(question: Question) -> Report:
+            asked.append(question)
+            if len(asked) > 1:
+                raise ExporterError("ledger.sqlite: usage cannot be read <now>; ask again")
+            return usage.ask(question)
+
+        with serving(ask) as address:
+            answer = Getter(address)("/queries")
+        assert answer.status_code == 200
+        assert "usage cannot be read &lt;now&gt;; ask again" in answer.text
+        assert answer.text.rstrip().endswith("</html>")

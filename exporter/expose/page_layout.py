@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
 
-from starlette.responses import HTMLResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from exporter import __version__
+from exporter.errors import ExporterError
 from exporter.expose.page_script import SCRIPT
 from exporter.expose.page_style import STYLE
 from exporter.expose.page_text import text
@@ -16,7 +19,36 @@ _THREE_BARS = '<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M1 8h3v7H1zM
 
 def page(title: str, content: str, *, status: int = 200, headers: dict[str, str] | None = None) -> HTMLResponse:
     """Return a whole page; *title* is plain text, *content* HTML."""
-    html = f"""<!DOCTYPE html>
+    html = _opening(title) + content + _CLOSING
+    return HTMLResponse(html.encode(), status, headers={**_NOT_KEPT, **(headers or {})})
+
+
+def streamed(title: str, parts: Iterator[str], turns: asyncio.Semaphore) -> Response:
+    """Return a page of which the first part is sent before the others are made, in one of the *turns*.
+
+    Raises what making the first part raises; if another one cannot be made, the page says why in its place.
+    """
+    beginning = _opening(title) + next(parts)
+
+    def rest() -> str:
+        try:
+            return "\n".join(["", *parts])
+        except ExporterError as error:
+            return f'<div class="notice bad" role="alert"><p>{text(str(error))}</p></div>'
+
+    async def body() -> AsyncIterator[bytes]:
+        yield beginning.encode()
+        async with turns:
+            yield (await run_in_threadpool(rest) + _CLOSING).encode()
+
+    return StreamingResponse(body(), headers=_NOT_KEPT, media_type="text/html")
+
+
+_NOT_KEPT = {"Cache-Control": "no-store"}
+
+
+def _opening(title: str) -> str:
+    return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -33,7 +65,10 @@ def page(title: str, content: str, *, status: int = 200, headers: dict[str, str]
 <div class="tools" hidden><button type="button" class="refresh" aria-pressed="false">Refresh every minute</button></div>
 </header>
 <main id="main" tabindex="-1">
-{content}
+"""
+
+
+_CLOSING = f"""
 </main>
 <footer>presto-query-exporter {text(__version__)} · times are UTC<span class="keys" hidden> · keys: <kbd>/</kbd> find,
 <kbd>j</kbd> <kbd>k</kbd> next and previous row</span></footer>
@@ -41,7 +76,6 @@ def page(title: str, content: str, *, status: int = 200, headers: dict[str, str]
 </body>
 </html>
 """
-    return HTMLResponse(html.encode(), status, headers={"Cache-Control": "no-store", **(headers or {})})
 
 
 def bad_question(problems: Sequence[str], form: str) -> HTMLResponse:

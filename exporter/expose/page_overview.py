@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from exporter.expose import page_address
@@ -25,8 +25,11 @@ _RANKS = 5
 _TITLE_LENGTH = 70
 
 
-def content(question: Question, ask: Ask) -> str:
-    """Return the content of the overview; asks at most three questions. Raises ExporterError if one is not answered."""
+def content(question: Question, ask: Ask) -> Iterator[str]:
+    """Yield the content of the overview in two parts: the first costs one question, the second at most two more.
+
+    Raises ExporterError if one is not answered.
+    """
     question = replace(question, limit=min(question.limit, ROWS), compare=True, trend=True)
     is_plain = _is_plain(question)
     report = replace(ask(replace(question, limit=_LOOKED_AT) if is_plain else question), question=question)
@@ -37,10 +40,10 @@ def content(question: Question, ask: Ask) -> str:
         chips(question, page_address.overview),
     ]
     if not report.total.queries and question.change is None:
-        return "\n".join([*parts, nothing(report, question, page_address.overview)])
-    parts += [tiles(report), charts(report.trend, report.step, report.end)]
-    if is_plain:
-        parts.append(_cards(report, ask))
+        yield "\n".join([*parts, nothing(report, question, page_address.overview)])
+        return
+    yield "\n".join([*parts, tiles(report), charts(report.trend, report.step, report.end)])
+    parts = [_cards(report, ask)] if is_plain else []
     rows = report.rows[: question.limit]
     if rows:
         table = main_table(report, rows, is_comparable=compared(report))
@@ -48,7 +51,7 @@ def content(question: Question, ask: Ask) -> str:
         first = text(page_address.overview(question))
         table = f'<p>No {GROUPS[question.group_by]} here. <a href="{first}">First page</a></p>'
     parts.append(f'<section class="card whole" id="table" aria-label="Table">{_views(question)}{table}</section>')
-    return "\n".join([*parts, small_print(report)])
+    yield "\n".join([*parts, small_print(report)])
 
 
 def _is_plain(question: Question) -> bool:

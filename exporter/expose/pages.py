@@ -18,7 +18,7 @@ from starlette.routing import Route
 from exporter.errors import ExporterError, QuestionError
 from exporter.expose import page_address, page_details, page_overview
 from exporter.expose.page_form import Parameters, form, submitted
-from exporter.expose.page_layout import bad_question, not_found, page, unavailable
+from exporter.expose.page_layout import bad_question, not_found, page, streamed, unavailable
 from exporter.expose.page_script import SCRIPT
 from exporter.expose.page_style import STYLE
 from exporter.expose.page_text import cut, plain_name
@@ -32,13 +32,15 @@ __all__ = ["SCRIPT", "STYLE", "routes"]
 def routes(ask: Callable[[Question], Report]) -> list[Route]:
     """Return the routes of the pages; *ask* answers questions, from any thread, or raises ExporterError."""
 
+    turns = asyncio.Semaphore(_AT_ONCE)
+
     def asked(question: Question) -> Report:
         report = ask(question)
         return replace(report, end=min(report.end, time.time()))  # the last hour or day may go on, but not yet
 
     def overview(request: Request) -> Response:
         def show(question: Question) -> Response:
-            return page("Queries", page_overview.content(question, asked))
+            return streamed("Queries", page_overview.content(question, asked), turns)
 
         return _answer(page_address.OVERVIEW, *_given(request), show)
 
@@ -69,8 +71,6 @@ def routes(ask: Callable[[Question], Report]) -> list[Route]:
 
         others = [(key, value) for key, value in given if key != "name"]
         return _answer(page_address.user(Question(), who), others, is_form, show, page_details.PARAMETERS)
-
-    turns = asyncio.Semaphore(_AT_ONCE)
 
     def in_turn(show: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
