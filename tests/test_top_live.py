@@ -25,7 +25,9 @@ from tests.top_server import Server, http, reporting, saying
 
 # What a login does: the terminal becomes that of the session, so that its keys can send signals.
 LAUNCHER = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.executable, sys.argv[1:])"
+    "import fcntl, os, signal, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "signal.signal(signal.SIGHUP, signal.SIG_DFL); "  # which a test run under nohup would pass on as ignored
+    "os.execv(sys.executable, sys.argv[1:])"
 )
 COMMAND = [sys.executable, "-m", "exporter", "top"]
 ENTERED, LEFT = "\x1b[?1049h", "\x1b[?1049l"
