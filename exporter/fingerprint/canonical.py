@@ -36,7 +36,10 @@ class _Frame:
     is_fresh = False
     """The next word begins a member or a row."""
     rows: set[tuple[str, ...]] | None = None
-    """Rows seen, while in VALUES."""
+    """Rows seen that are not constants alone, while in VALUES."""
+    constants: dict[bool, tuple[int, set[_Shape]]]
+    """What the rows of constants are like, by whether they are in brackets, and where they are to be written: they are
+    written once, where the first of them stood, when VALUES ends."""
     previous: list[str] | None = None
     """The member of a list before this one, if it is made of constants."""
     is_order = False
@@ -69,7 +72,7 @@ class _Fold:
             frame = self.frame
             if frame.is_fresh:
                 frame.is_fresh = False
-                after = self._constants(index)
+                after = self._constants(index, frame)
                 if after:
                     index = after
                     continue
@@ -80,7 +83,7 @@ class _Fold:
                     continue
                 if word in QUERY_STARTS:
                     frame.is_list = frame.is_row = False
-            elif frame.rows is not None:
+            if frame.rows is not None:
                 self._go_on_in_values(word, frame)
             index += 1
             if word in _IS_NO_NAME or (out and out[-1] == "as"):
@@ -106,7 +109,8 @@ class _Fold:
             self._add_reserved(word, frame)
         else:
             if word[0] == '"' or word[0] == "_" or word[0].isalnum():
-                self._drop_as(word, frame)
+                if word != "asc" or not frame.is_order:
+                    self._drop_as(word, frame)
                 if word == "define":
                     frame.is_define = True
             elif word == ";":
@@ -133,10 +137,12 @@ class _Fold:
             frame.is_order = bool(out) and out[-1] == "order"
         elif word in ("select", "from"):
             frame.is_order = False
+        if word == "values" and frame.rows is not None:
+            self._end_values(frame)
         out.append(word)
         if word == "values" and len(self.stack) < _DEEPEST_LIST:
             frame.is_list = frame.is_row = False
-            frame.rows, frame.is_fresh, frame.start = set(), True, len(out)
+            frame.rows, frame.constants, frame.is_fresh, frame.start = set(), {}, True, len(out)
 
     def _drop_as(self, name: str, frame: _Frame) -> None:
         out = self.out
@@ -167,20 +173,32 @@ class _Fold:
             return len(self.out) > 2 and (is_operand(self.out[-3]) or self.out[-3] == ";")
         return not is_operand(before)
 
-    def _constants(self, index: int) -> int:
+    def _constants(self, index: int, frame: _Frame) -> int:
         """Write once what the constants that begin at *index* are like; return where they end, 0 if there are none.
 
         In a row that also has other things each of them keeps its place.
         """
-        shapes: set[_Shape] = set()
-        if self.frame.rows is not None and self.tokens[index] == "(":
-            after = self._constant_rows(index, shapes)
-            written = ["(", *_listed(shapes), ")"]
+        out, shapes = self.out, set[_Shape]()
+        if frame.rows is None:
+            after = self._members(index, shapes, one=frame.is_row)
+            if after:
+                out += _listed(shapes)
+            return after
+        in_brackets = self.tokens[index] == "("
+        after = self._constant_rows(index, shapes) if in_brackets else self._members(index, shapes)
+        if not after:
+            return 0
+        is_last = not self._ends_member(after)  # something follows that is no row, such as an alias
+        if in_brackets not in frame.constants:
+            frame.constants[in_brackets] = (len(out), shapes)
+        elif is_last:
+            out += ["(", *_listed(shapes), ")"]
         else:
-            after = self._members(index, shapes, one=self.frame.is_row)
-            written = _listed(shapes)
-        if after:
-            self.out += written
+            frame.constants[in_brackets][1].update(shapes)
+            out.pop()  # the comma
+        frame.start = len(out)
+        if is_last:
+            self._end_values(frame)
         return after
 
     def _members(self, index: int, shapes: set[_Shape], *, one: bool = False) -> int:
@@ -247,7 +265,12 @@ class _Fold:
             self._close_member(frame)
         elif frame.rows is not None:
             self._close_row(frame)
-            frame.rows = None
+            self._end_values(frame)
+
+    def _end_values(self, frame: _Frame) -> None:
+        frame.rows = None
+        for in_brackets, (start, shapes) in reversed(frame.constants.items()):
+            self.out[start:start] = ["(", *_listed(shapes), ")"] if in_brackets else _listed(shapes)
 
     def _separate(self, frame: _Frame) -> None:
         if frame.is_list:
@@ -289,9 +312,9 @@ class _Fold:
         out, start = self.out, frame.start
         if word in _ENDS_VALUES or word == ";":
             self._close_row(frame)
-            frame.rows = None
+            self._end_values(frame)
         elif word not in (",", ")", "]") and out[-1] == ")" and out[start : start + 1] == ["("]:
-            frame.rows = None
+            self._end_values(frame)
 
 
 def _shape(tokens: list[str], start: int, end: int) -> _Shape:

@@ -161,3 +161,23 @@ VALUES (2),,(5)(7)
 VALUES) AS x, NULL
 --->
 VALUES) x, null
+=== same: rows of constants are told once, wherever they stand among others
+VALUES (now(), 1), (NULL, 1), (now(), 2), (TIMESTAMP '2026-01-01 00:00:00', 3)
+--->
+VALUES (now(), 1), (TIMESTAMP '2026-01-01 00:00:00', 3)
+=== same: VALUES in VALUES, without brackets
+VALUES 1, 2, VALUES 3
+--->
+VALUES 1, VALUES 2, 3
+=== same: an end where a row should be
+VALUES 1,,3 INTERSECT,3
+--->
+VALUES ?, INTERSECT, ?
+=== same: AS before ASC
+SELECT a FROM t ORDER BY a AS ASC
+--->
+SELECT a FROM t ORDER BY a as asc
+=== different: a row that has a name is told apart from those before it
+VALUES (1), (a), (2) t
+--->
+VALUES (1), (a) t
