@@ -49,7 +49,7 @@ def fingerprint(identity: str, question: Question, ask: Ask) -> str | None:
             f'{head}{nothing(report, scope, address)}<div class="grid">{_template(statement, identity, "wide")}</div>'
         )
     parts = replace(one, compare=False, trend=False, limit=_MOST)
-    whole = ask(replace(scope, group_by=Group.CLUSTER, limit=1)).total
+    whole = ask(replace(scope, group_by=Group.CLUSTER, limit=0)).total  # no row is wanted
     left = [_durations(report), small_table(ask(replace(parts, group_by=Group.USER)), "Who runs it")]
     right = [_errors(report), small_table(ask(replace(parts, group_by=Group.SOURCE)), "With which tools")]
     if len(report.clusters) > 1:
@@ -89,7 +89,7 @@ def user(who: str, question: Question, ask: Ask) -> str | None:
     if not report.rows:
         return head + nothing(report, scope, address)
     parts = replace(one, compare=False, trend=False)
-    whole = ask(replace(scope, group_by=Group.CLUSTER, limit=1)).total
+    whole = ask(replace(scope, group_by=Group.CLUSTER, limit=0)).total  # no row is wanted
     left = [_durations(report), small_table(ask(replace(parts, group_by=Group.SOURCE)), "With which tools")]
     left.append(_repeats(report))
     right = [_errors(report), small_table(ask(replace(parts, group_by=Group.TABLE)), "On which tables")]
