@@ -27,6 +27,7 @@ from exporter.account.forgetting import forget_cluster, forget_user
 from exporter.account.ledger_file import LedgerFile
 from exporter.app import App, check_files, coordinator_of
 from exporter.check import probe, terminal
+from exporter.check.figures import plain
 from exporter.config import FLAGS, Config, Ledger, from_coordinators, load, parse
 from exporter.demo.coordinator import Coordinator
 from exporter.demo.server import serve
@@ -94,6 +95,16 @@ def _clusters(command: Callable[..., None]) -> Callable[..., None]:
     return from_file(from_urls(command))
 
 
+_form = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How to say it: for people, or for programs.",
+)
+
+
 def _read(config_file: str | None, coordinator: tuple[str, ...], given: Mapping[str, Any]) -> Config:
     if bool(config_file) == bool(coordinator):
         raise click.UsageError("give either --config.file or --coordinator")
@@ -137,14 +148,7 @@ def run(config_file: str | None, coordinator: tuple[str, ...], **flags: Any) -> 
 
 @cli.command()
 @_clusters
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="How to say it: for people, or for programs.",
-)
+@_form
 def check(config_file: str | None, coordinator: tuple[str, ...], form: str) -> None:
     """Try each cluster as `run` would, and say for every problem what to change.
 
@@ -320,14 +324,7 @@ def _of_ledger(command: Callable[..., None]) -> Callable[..., None]:
 
 @ledger.command()
 @_of_ledger
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="How to say it: for people, or for programs.",
-)
+@_form
 def show(path: str, form: str) -> None:
     """Say what is in it: size, clusters, queries, series, usage."""
     with LedgerFile(path) as file:
@@ -344,13 +341,13 @@ def verify(path: str) -> None:
     """
     with LedgerFile(path) as file:
         _verify(file)
-    click.echo(f"{ledger_text.plain(path)}: good")
+    click.echo(f"{plain(path)}: good")
 
 
 def _verify(file: LedgerFile) -> None:
     findings = list(audit(file))
     for finding in findings:
-        click.echo(ledger_text.plain(f"{file.path}: {finding}"), err=True)
+        click.echo(plain(f"{file.path}: {finding}"), err=True)
     if findings:
         raise ExporterError(f"{file.path}: not good; use a backup, or start with a new ledger")
 
@@ -367,7 +364,7 @@ def backup(path: str, to: Path) -> None:
         file.copy_to(to)
     with LedgerFile(to) as copy:
         _verify(copy)
-    click.echo(f"{ledger_text.plain(str(to))}: good")
+    click.echo(f"{plain(str(to))}: good")
 
 
 @ledger.command()
@@ -397,7 +394,7 @@ def forget(path: str, user: str | None, cluster: str | None, yes: bool) -> None:
         raise click.UsageError("give --user or --cluster")
     if not yes:
         whom = " of ".join(f'{kind} "{name}"' for kind, name in (("user", user), ("cluster", cluster)) if name)
-        click.confirm(ledger_text.plain(f"Forget {whom} in {path}? There is no way back but a backup."), abort=True)
+        click.confirm(plain(f"Forget {whom} in {path}? There is no way back but a backup."), abort=True)
     gone = forget_cluster(path, str(cluster)) if user is None else forget_user(path, user, cluster)
     click.echo(f"forgotten: {gone.series:,} series, {gone.queries:,} queries, {gone.usage_rows:,} rows of usage")
     if gone.listed:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from exporter.account.ledger_file import ClusterSummary, Span, StoredSeries, Summary
-from exporter.check.figures import number, size
+from exporter.check.figures import number, plain, size
 
 
 def to_text(summary: Summary) -> str:
@@ -84,8 +84,3 @@ def _time(time: float) -> str:
         return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     except (ValueError, OverflowError, OSError):
         return "no day of this calendar"
-
-
-def plain(text: str) -> str:
-    """Return *text* with everything that is not printable as an escape."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text)

@@ -45,7 +45,7 @@ class Labels:
             return Shown(shown, False)
         if shown == OTHER:
             return Shown(OTHER, False)
-        if len(values) >= limit:
+        if self.is_full(label):
             return Shown(OTHER, True)
         values.add(shown)
         self._admitted.append((label, shown))

@@ -29,7 +29,7 @@ from exporter.account import usage_rows
 from exporter.account.cardinality import OTHER
 from exporter.account.charge import Charged
 from exporter.account.completeness import coordinator_of
-from exporter.account.usage import HOUR, Cell, Key, Page, Period, dearest_fingerprints, fold, fold_where
+from exporter.account.usage import HOUR, Cell, Key, Page, Period, day_of, dearest_fingerprints, fold, fold_where
 from exporter.account.usage_rows import Bounds, Statement
 from exporter.catalogue import FINGERPRINT, FINGERPRINT_COUNTERS, Series
 from exporter.errors import LedgerBusyError, LedgerUnusableError
@@ -420,9 +420,10 @@ class Ledger:
         with self._transaction():
             count, characters = usage_rows.statements_held(db)
             is_full = count > bounds.fingerprints or characters > bounds.characters
-            if is_full or now // HOUR // 24 > self._collected:
+            today = day_of(now).start
+            if is_full or today > self._collected:
                 usage_rows.collect(db)
-                self._collected = int(now // HOUR // 24)
+                self._collected = today
                 count, characters = usage_rows.statements_held(db)
             if count <= bounds.fingerprints and characters <= bounds.characters:
                 return

@@ -78,11 +78,17 @@ def _sums(row: Sequence[Any]) -> list[Any]:
 
 
 def write(db: sqlite3.Connection, cluster: int, period: Period, page: Page) -> None:
-    """Write these cells and errors of *period*; the statements of their fingerprints are in the file, or ``other``."""
+    """Write these cells and errors of *period*; `put_statements` has written what their fingerprints stand for."""
     names = {name for key in page.cells for name in key[1:]} | {name for key in page.errors for name in key[1:]}
     db.executemany("INSERT OR IGNORE INTO usage_name (name) VALUES (?)", ((name,) for name in names))
     name_ids = _ids(db, "SELECT id FROM usage_name WHERE name = ?", names)
     fingerprints = {key.fingerprint for key in page.cells} | {key.fingerprint for key in page.errors}
+    if OTHER in fingerprints:
+        db.execute(
+            "INSERT OR IGNORE INTO statement (fingerprint, query_type, template, read, written, first_seen) "
+            "VALUES (?, '', '', '[]', '[]', ?)",
+            (OTHER, period.start),
+        )
     statement_ids = _ids(db, "SELECT id FROM statement WHERE fingerprint = ?", fingerprints)
     db.executemany(
         _PUT,
@@ -130,9 +136,8 @@ def _ids(db: sqlite3.Connection, select: str, names: Iterable[str]) -> dict[str,
 def put_statements(
     db: sqlite3.Connection, statements: Mapping[str, Statement], now: float, longest: int = Bounds().template
 ) -> None:
-    """Write what fingerprints stand for, where the file does not say so yet; ``other`` is always there."""
-    rows = [(OTHER, "", "", "[]", "[]", now)]
-    rows += [
+    """Write what fingerprints stand for, where the file does not say so yet."""
+    rows = [
         (fingerprint, one.query_type, _cut(one.template, longest), json.dumps(one.read), json.dumps(one.written), now)
         for fingerprint, one in statements.items()
     ]
@@ -140,7 +145,8 @@ def put_statements(
         "INSERT INTO statement (fingerprint, query_type, template, read, written, first_seen) "
         "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (fingerprint) "
         # of version 1, which kept no tables
-        "DO UPDATE SET read = excluded.read, written = excluded.written WHERE statement.first_seen = 0",
+        "DO UPDATE SET read = excluded.read, written = excluded.written "
+        "WHERE statement.first_seen = 0 AND (statement.read, statement.written) <> (excluded.read, excluded.written)",
         rows,
     )
 
@@ -169,7 +175,6 @@ def add_up_day(db: sqlite3.Connection, cluster: int, day: int, most: int) -> Non
         (cluster, day, day + DAY),
     ).fetchall()
     page = fold(total(load(db, cluster, Period(0, start)) for (start,) in starts), most)
-    put_statements(db, {}, 0.0)
     write(db, cluster, Period(1, day), page)
 
 
@@ -188,7 +193,6 @@ def crowded_hours(db: sqlite3.Connection, cluster: int, now: float, most: int) -
 
 def replace(db: sqlite3.Connection, cluster: int, period: Period, page: Page) -> None:
     """Write *page* in place of all that the file holds of *period*."""
-    put_statements(db, {}, 0.0)
     for table in ("usage", "usage_error"):
         db.execute(
             f"DELETE FROM {table} WHERE cluster = ? AND days = ? AND start = ?",  # noqa: S608

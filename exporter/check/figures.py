@@ -1,4 +1,4 @@
-"""Durations, sizes, counts and days as people read them."""
+"""Durations, sizes, counts, days and foreign texts as people read them."""
 
 from __future__ import annotations
 
@@ -43,3 +43,8 @@ def day(time: float) -> str:
         return (_EPOCH + timedelta(seconds=time)).strftime("%Y-%m-%d")
     except OverflowError:
         return "no day of this calendar"
+
+
+def plain(text: str) -> str:
+    """Return *text* with everything that is not printable as an escape: nothing in it can steer a terminal."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text)

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import TextIO
 
 from exporter.check.facts import Facts, facts_of
-from exporter.check.figures import day, number, size, span
+from exporter.check.figures import day, number, plain, size, span
 from exporter.check.findings import Finding, Severity
 from exporter.check.seen import Seen
 
@@ -109,5 +109,5 @@ def _painted(text: str, code: str, colour: bool) -> str:
 
 def _plain(text: str) -> str:
     """Return *text* with everything that is not printable as an escape, and not longer than people read."""
-    shown = "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text)
+    shown = plain(text)
     return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"

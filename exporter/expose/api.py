@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from exporter.errors import ExporterError, Problem, QuestionError
 from exporter.expose.openapi import DOCUMENT
+from exporter.expose.turns import Turns
 from exporter.report.question import MEASURES, Group, Question, parse
 from exporter.report.report import Measures, Percentiles, Report, Row
 
-_AT_ONCE = 2  # asked of the ledger: the rest of the threads are for scrapes
 _FORMATS = ("json", "csv")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def routes(ask: Callable[[Question], Report]) -> list[Route]:
     """Return the routes of the API; *ask* answers questions, from any thread, or raises ExporterError."""
-    turns = asyncio.Semaphore(_AT_ONCE)
+    turns = Turns()
 
     async def queries(request: Request) -> Response:
         try:
@@ -34,8 +32,7 @@ def routes(ask: Callable[[Question], Report]) -> list[Route]:
         except QuestionError as error:
             return _refusal(400, map(str, error.problems))
         try:
-            async with turns:
-                return await run_in_threadpool(lambda: _answer(ask(question), is_csv))
+            return await turns.make(lambda: _answer(ask(question), is_csv))
         except ExporterError as error:
             return _refusal(503, [str(error)])
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from exporter import __version__
@@ -13,6 +11,7 @@ from exporter.errors import ExporterError
 from exporter.expose.page_script import SCRIPT
 from exporter.expose.page_style import STYLE
 from exporter.expose.page_text import text
+from exporter.expose.turns import Turns
 
 _THREE_BARS = '<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M1 8h3v7H1zM6 4h3v11H6zM11 1h3v14h-3z"/></svg>'
 
@@ -23,7 +22,7 @@ def page(title: str, content: str, *, status: int = 200, headers: dict[str, str]
     return HTMLResponse(html.encode(), status, headers={**_NOT_KEPT, **(headers or {})})
 
 
-def streamed(title: str, parts: Iterator[str], turns: asyncio.Semaphore) -> Response:
+def streamed(title: str, parts: Iterator[str], turns: Turns) -> Response:
     """Return a page of which the first part is sent before the others are made, in one of the *turns*.
 
     Raises what making the first part raises; if another one cannot be made, the page says why in its place.
@@ -38,8 +37,7 @@ def streamed(title: str, parts: Iterator[str], turns: asyncio.Semaphore) -> Resp
 
     async def body() -> AsyncIterator[bytes]:
         yield beginning.encode()
-        async with turns:
-            yield (await run_in_threadpool(rest) + _CLOSING).encode()
+        yield (await turns.make(rest) + _CLOSING).encode()
 
     return StreamingResponse(body(), headers=_NOT_KEPT, media_type="text/html")
 

@@ -1,16 +1,14 @@
 """``/queries`` and the pages of one fingerprint and one user: usage for people, made of the answers of the ledger.
 
-Pages are made in threads, few at a time, for a question takes the ledger some 100 ms.
+A question takes the ledger some 100 ms, so pages are made in turns.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Container
 from dataclasses import replace
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -22,6 +20,7 @@ from exporter.expose.page_layout import bad_question, not_found, page, streamed,
 from exporter.expose.page_script import SCRIPT
 from exporter.expose.page_style import STYLE
 from exporter.expose.page_text import cut, plain_name
+from exporter.expose.turns import Turns
 from exporter.report import question as questions
 from exporter.report.question import Question
 from exporter.report.report import Report
@@ -32,7 +31,7 @@ __all__ = ["SCRIPT", "STYLE", "routes"]
 def routes(ask: Callable[[Question], Report]) -> list[Route]:
     """Return the routes of the pages; *ask* answers questions, from any thread, or raises ExporterError."""
 
-    turns = asyncio.Semaphore(_AT_ONCE)
+    turns = Turns()
 
     def asked(question: Question) -> Report:
         report = ask(question)
@@ -74,8 +73,7 @@ def routes(ask: Callable[[Question], Report]) -> list[Route]:
 
     def in_turn(show: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
-            async with turns:
-                return await run_in_threadpool(show, request)
+            return await turns.make(lambda: show(request))
 
         return endpoint
 
@@ -85,10 +83,6 @@ def routes(ask: Callable[[Question], Report]) -> list[Route]:
         Route("/queries/user", in_turn(user)),
     ]
 
-
-_AT_ONCE = 2
-"""Pages that are made at the same time: the ledger is asked one question after the other anyway, and scrapes need
-threads, too."""
 
 _KEPT = "Usage is kept for 90 days; what is rare is put together as other."
 

@@ -10,7 +10,7 @@ from exporter.report.question import MEASURES
 from exporter.report.report import Measures, Percentiles
 
 DECIMALS = 6
-"""Of every amount in the ledger, so of every sum."""
+"""Of every amount: what engines tell has no more, so what a sum has beyond them is noise."""
 
 MEASURE = {
     **{measure: measure for measure in MEASURES},
