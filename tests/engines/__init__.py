@@ -16,6 +16,10 @@ must be the same, though the exporter is killed and the server restarted in the 
 ``trial``           one engine from start to end: the order of events
 ``verdict``         pure: whether ``/metrics`` agrees with the truth at the end of a trial
 ``check``           ``python -m tests.engines.check``: faults made on purpose, and what `check` makes of them
+``jmx``             ``python -m tests.engines.jmx``: the real JMX agent in real servers
+``alerting``        Prometheus with every rule, Alertmanager and a web hook; ``python -m`` it without any engine
+``monitoring``      ``python -m tests.engines.monitoring``: all of it on a real server, and troubles made on purpose
+``command``         how all of these end, and where they leave their logs
 ``report``          a line per step and per check
 ``recording``       test data: two lists and their truth
 ==================  ==================================================================================================

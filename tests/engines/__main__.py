@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import signal
-import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
-
-import requests
 
 from tests.engines import EngineError, recording
 from tests.engines.assembly import ENGINES, java_home
+from tests.engines.command import folder_of_logs, run
 from tests.engines.report import Report
 from tests.engines.trial import Trial
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the trials, or make a recording; return 0 if every check passed."""
-    signal.signal(signal.SIGTERM, _interrupt)
     report = Report()
     if argv[:1] == ["record"]:
         _record(argv[1:], report)
@@ -69,30 +62,5 @@ def _record(argv: Sequence[str], report: Report) -> None:
         recording.record(ENGINES[options.engine], scratch, options.folder, report, options.seed)
 
 
-@contextmanager
-def folder_of_logs(name: str, report: Report) -> Iterator[Path]:
-    """Give a folder that stays if a check fails or the block does not come to its end, which is a failed check too."""
-    failed_before = report.failed
-    folder = Path(tempfile.mkdtemp(prefix=f"engines-{name}-"))
-    try:
-        yield folder
-    except (EngineError, requests.RequestException) as error:
-        report.check("the trial comes to its end", [str(error)])
-    except BaseException:
-        report.step(f"stopped; logs are in {folder}")
-        raise
-    if report.failed > failed_before:
-        report.step(f"logs are in {folder}")
-    else:
-        shutil.rmtree(folder)
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run(main)

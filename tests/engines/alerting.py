@@ -30,7 +30,7 @@ import yaml
 from exporter.demo.coordinator import Coordinator
 from exporter.demo.query import Plan
 from exporter.demo.server import serve
-from tests.engines import EngineError
+from tests.engines import EngineError, prometheus
 from tests.engines.processes import Program, free_port
 from tests.exporter_process import ExporterProcess
 
@@ -213,8 +213,7 @@ class Alerting:
     def start(self) -> None:
         """Return once every rule has been evaluated. Raises EngineError if one cannot be, or nothing starts."""
         alertmanager = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
-        prometheus = shutil.which("prometheus")
-        if not alertmanager or not prometheus:
+        if not alertmanager or not shutil.which("prometheus"):
             raise EngineError("prometheus, alertmanager: not found; install prometheus and prometheus-alertmanager")
         folder = self._folder
         self._run(
@@ -231,10 +230,7 @@ class Alerting:
         self._run(
             "prometheus",
             [
-                prometheus,
-                f"--config.file={folder / 'prometheus.yml'}",
-                f"--storage.tsdb.path={folder / 'prometheus'}",
-                f"--web.listen-address={self._prometheus}",
+                *prometheus.command(folder, self.url),
                 # An alert that fires before Alertmanager has been discovered is dropped, and sent again only then.
                 "--rules.alert.resend-delay=1s",
             ],

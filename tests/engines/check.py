@@ -15,7 +15,6 @@ import os
 import re
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -37,6 +36,7 @@ import yaml
 from tests.engines import EngineError
 from tests.engines.assembly import ENGINES, Engine, assemble, engines_home, java_home
 from tests.engines.client import Clients
+from tests.engines.command import folder_of_logs, run
 from tests.engines.processes import free_port
 from tests.engines.report import Report
 from tests.engines.servers import Server
@@ -511,27 +511,11 @@ def main(argv: Sequence[str]) -> int:
     for name in options.engines or TRIALS:
         report.begin(name)
         java_home(ENGINES[name].java)
-        folder = Path(tempfile.mkdtemp(prefix=f"check-{name}-"))
-        failed_before = report.failed
-        try:
+        with folder_of_logs(f"check-{name}", report) as folder:
             TRIALS[name](Trials(folder, report), ENGINES[name])
-        except (EngineError, requests.RequestException) as error:
-            report.check("the trial comes to its end", [str(error)])
-        if report.failed > failed_before:
-            report.step(f"logs are in {folder}")
-        else:
-            shutil.rmtree(folder)
     print(f"\n{report.passed} passed, {report.failed} failed")
     return 1 if report.failed else 0
 
 
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
-
-
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run(main)

@@ -15,15 +15,11 @@ import json
 import math
 import re
 import shutil
-import signal
-import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import requests
@@ -34,9 +30,10 @@ from jmx import build
 from jmx.metrics import FIRST_NATIVE, METRICS, Kind, Promise, Where, native_attribute, native_prefix, number, promised
 from jmx.rules import GROUPS, NATIVE_COLLECTIONS, NATIVE_CPU, NATIVE_HEAP
 from tests.agent import recorded, selection
-from tests.engines import EngineError
+from tests.engines import EngineError, prometheus
 from tests.engines.assembly import ENGINES, Engine, download, engines_home, java_home
 from tests.engines.client import Clients
+from tests.engines.command import folder_of_logs, run
 from tests.engines.exposition import Scrape, Series, fallen
 from tests.engines.processes import Program, free_port
 from tests.engines.report import Report
@@ -474,13 +471,9 @@ class Prometheus:
 
     def start(self) -> None:
         """Return once it is ready; it scrapes what is there."""
-        command = [
-            "prometheus",
-            f"--config.file={self._folder / 'prometheus.yml'}",
-            f"--storage.tsdb.path={self._folder / 'prometheus'}",
-            f"--web.listen-address={self._url.removeprefix('http://')}",
-        ]
-        self._program = Program("prometheus", command, self._folder / "prometheus.log")
+        self._program = Program(
+            "prometheus", prometheus.command(self._folder, self._url), self._folder / "prometheus.log"
+        )
         deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline:
             self._program.must_live()
@@ -616,7 +609,6 @@ def _kept(native: str) -> str:
 
 def main(argv: Sequence[str]) -> int:
     """Run the trials, or make a recording; return 0 if every check passed."""
-    signal.signal(signal.SIGTERM, _interrupt)
     parser = argparse.ArgumentParser(
         prog="python -m tests.engines.jmx",
         description=__doc__.partition("\n")[0] if __doc__ else None,
@@ -630,7 +622,7 @@ def main(argv: Sequence[str]) -> int:
         options = recording.parse_args(argv[1:])
         report = Report()
         report.begin(options.engine)
-        with _folder_of_logs(options.engine, report) as scratch:
+        with folder_of_logs(f"jmx-{options.engine}", report) as scratch:
             Trial(ENGINES[options.engine], scratch, report).record(options.folder)
         return 1 if report.failed else 0
     options = parser.parse_args(argv)
@@ -647,36 +639,11 @@ def main(argv: Sequence[str]) -> int:
     report = Report()
     for name in names:
         report.begin(name)
-        with _folder_of_logs(name, report) as folder:
+        with folder_of_logs(f"jmx-{name}", report) as folder:
             Trial(ENGINES[name], folder, report).run()
     print(f"\n{report.passed} passed, {report.failed} failed")
     return 1 if report.failed else 0
 
 
-@contextmanager
-def _folder_of_logs(name: str, report: Report) -> Iterator[Path]:
-    """Give a folder that stays if a check fails or the block does not come to its end, which is a failed check too."""
-    failed_before = report.failed
-    folder = Path(tempfile.mkdtemp(prefix=f"jmx-{name}-"))
-    try:
-        yield folder
-    except (EngineError, requests.RequestException) as error:
-        report.check("the trial comes to its end", [str(error)])
-    except BaseException:
-        report.step(f"stopped; logs are in {folder}")
-        raise
-    if report.failed > failed_before:
-        report.step(f"logs are in {folder}")
-    else:
-        shutil.rmtree(folder)
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run(main)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import random
 import re
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -24,10 +23,10 @@ import yaml
 from exporter.catalogue import CATALOGUE, Kind
 from tests.dashboards import execute
 from tests.engines import EngineError
-from tests.engines.__main__ import folder_of_logs
 from tests.engines.alerting import Alerting, Expected, Job, Notification
 from tests.engines.assembly import ENGINES, Engine
 from tests.engines.client import Clients
+from tests.engines.command import folder_of_logs, run
 from tests.engines.jmx import Coordinator
 from tests.engines.report import Report
 from tests.engines.subject import Exporter
@@ -198,14 +197,11 @@ def main(argv: Sequence[str]) -> int:
     report = Report()
     for name in parser.parse_args(argv).engines:
         report.begin(f"{re.sub('-', ' ', name, count=1)}, monitored")
-        with folder_of_logs(name, report) as folder:
+        with folder_of_logs(f"monitoring-{name}", report) as folder:
             Trial(ENGINES[name], folder, report).run()
     print(f"\n{report.passed} passed, {report.failed} failed")
     return 1 if report.failed else 0
 
 
 if __name__ == "__main__":
-    began = time.monotonic()
-    code = main(sys.argv[1:])
-    print(f"{time.monotonic() - began:.0f} s")
-    sys.exit(code)
+    run(main)

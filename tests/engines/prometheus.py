@@ -30,6 +30,16 @@ _EXTRAPOLATED = 1.1
 _LAST_POLL = "presto_exporter_last_successful_poll_timestamp_seconds"
 
 
+def command(folder: Path, url: str) -> list[str]:
+    """Return how a Prometheus is started that reads ``prometheus.yml`` in *folder* and keeps its data there."""
+    return [
+        "prometheus",
+        f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'prometheus'}",
+        f"--web.listen-address={url.removeprefix('http://')}",
+    ]
+
+
 class Prometheus:
     """A Prometheus that scrapes the exporter every second; leaving its ``with`` block ends it."""
 
@@ -61,13 +71,7 @@ class Prometheus:
 
     def start(self) -> str:
         """Return what was started, with its version, once it is ready."""
-        command = [
-            "prometheus",
-            f"--config.file={self._folder / 'prometheus.yml'}",
-            f"--storage.tsdb.path={self._folder / 'prometheus'}",
-            f"--web.listen-address={self._url.removeprefix('http://')}",
-        ]
-        self._program = Program("prometheus", command, self._folder / "prometheus.log")
+        self._program = Program("prometheus", command(self._folder, self._url), self._folder / "prometheus.log")
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
             self._program.must_live()
