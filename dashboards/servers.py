@@ -26,6 +26,7 @@ from dashboards.grafana import (
 )
 from dashboards.promql import Scope, share
 from dashboards.scope import ALL, CHOSEN, CLUSTER, EVENTS, NODES, USERS, to_cluster, to_node
+from dashboards.users import time_in_queue
 
 NODE_STATES = {
     "active": GREEN,
@@ -205,14 +206,9 @@ _queries = Row(
             colours=REASONS,
             width=8,
         ),
-        series(
-            "Time in the queue",
+        time_in_queue(
             "How long ended queries had waited, from the exporter: half of them less than p50, one in twenty longer "
             "than p95.",
-            "s",
-            Query(CHOSEN.quantile(0.5, "presto_query_queued_seconds"), "p50"),
-            Query(CHOSEN.quantile(0.95, "presto_query_queued_seconds"), "p95"),
-            Query(CHOSEN.quantile(0.99, "presto_query_queued_seconds"), "p99"),
             width=8,
         ),
         heatmap(

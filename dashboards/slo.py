@@ -20,7 +20,7 @@ from dashboards.grafana import (
     table,
 )
 from dashboards.scope import CHOSEN, EVENTS, SLO, clusters, firing, to_user
-from dashboards.users import ERRORS, NOTHING_FAILED
+from dashboards.users import ERRORS, NOTHING_FAILED, time_in_queue
 
 slos = Variable(
     "slo",
@@ -160,13 +160,8 @@ _causes = Row(
             stacked=True,
             colours=ERROR_TYPES,
         ),
-        series(
-            "Time in the queue",
+        time_in_queue(
             "How long ended queries had waited, for objectives about waiting.",
-            "s",
-            Query(CHOSEN.quantile(0.5, "presto_query_queued_seconds"), "p50"),
-            Query(CHOSEN.quantile(0.95, "presto_query_queued_seconds"), "p95"),
-            Query(CHOSEN.quantile(0.99, "presto_query_queued_seconds"), "p99"),
             colours={"p50": GREEN, "p95": BLUE, "p99": PURPLE},
         ),
         table(

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from dashboards.grafana import (
-    ERROR_TYPES,
     ORANGE,
-    OUTCOMES,
     RED,
-    STATES,
     Column,
     Dashboard,
     Label,
@@ -29,7 +26,6 @@ from dashboards.users import (
     ERRORS,
     FAILED_CPU,
     HELD,
-    IN_FLIGHT,
     MEMORY,
     NOTHING_FAILED,
     NOTHING_IN_FLIGHT,
@@ -37,6 +33,8 @@ from dashboards.users import (
     QUERIES,
     QUEUED,
     amounts,
+    by_outcome_and_error,
+    by_state,
     in_flight,
 )
 
@@ -129,34 +127,8 @@ _summary = Row(
 _runs = Row(
     "What runs, how it ends",
     (
-        series(
-            "Queries by outcome",
-            "Queries that ended per second, stacked.",
-            "reqps",
-            Query(_THEIRS.rate(QUERIES, "outcome"), "{{outcome}}"),
-            stacked=True,
-            colours=OUTCOMES,
-            width=8,
-        ),
-        series(
-            "Failures by type of error",
-            "Failed queries per second, stacked, by who is to blame in the engine's words.",
-            "reqps",
-            Query(_THEIRS.where(outcome="failed").rate(ERRORS, "error_type"), "{{error_type}}", NOTHING_FAILED),
-            stacked=True,
-            colours=ERROR_TYPES,
-            width=8,
-        ),
-        series(
-            "In flight by state",
-            "The user's queries that have not ended, stacked.",
-            "short",
-            Query(_THEIRS.now(IN_FLIGHT, "state"), "{{state}}", NOTHING_IN_FLIGHT),
-            stacked=True,
-            colours=STATES,
-            decimals=0,
-            width=8,
-        ),
+        *by_outcome_and_error(_THEIRS, "Queries that ended per second, stacked."),
+        by_state(_THEIRS, "The user's queries that have not ended, stacked."),
         table(
             "Errors",
             "All errors of the user's queries in the range, by the tool that sent them.",

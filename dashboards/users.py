@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from dashboards.grafana import (
     ERROR_TYPES,
     GREEN,
@@ -57,6 +59,51 @@ users = Variable(
     many=True,
 )
 _HERE = CHOSEN.where('user=~"$users"')
+
+
+def by_outcome_and_error(scope: Scope, description: str) -> tuple[Panel, Panel]:
+    """Return the panels of how queries end, which *description* explains, and of what they fail."""
+    return (
+        series(
+            "Queries by outcome",
+            description,
+            "reqps",
+            Query(scope.rate(QUERIES, "outcome"), "{{outcome}}"),
+            stacked=True,
+            colours=OUTCOMES,
+            width=8,
+        ),
+        series(
+            "Failures by type of error",
+            "Failed queries per second, stacked, by who is to blame in the engine's words.",
+            "reqps",
+            Query(scope.where(outcome="failed").rate(ERRORS, "error_type"), "{{error_type}}", NOTHING_FAILED),
+            stacked=True,
+            colours=ERROR_TYPES,
+            width=8,
+        ),
+    )
+
+
+def by_state(scope: Scope, description: str) -> Panel:
+    """Return the panel of the states that queries in flight are in."""
+    return series(
+        "In flight by state",
+        description,
+        "short",
+        Query(scope.now(IN_FLIGHT, "state"), "{{state}}", NOTHING_IN_FLIGHT),
+        stacked=True,
+        colours=STATES,
+        decimals=0,
+        width=8,
+    )
+
+
+def time_in_queue(description: str, **more: Any) -> Panel:
+    """Return the panel of how long queries of the chosen clusters waited; nothing tells it by user."""
+    shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+    queries = [Query(CHOSEN.quantile(share, "presto_query_queued_seconds"), name) for name, share in shares.items()]
+    return series("Time in the queue", description, "s", *queries, **more)
 
 
 def amounts(scope: Scope, *by: str) -> tuple[Column, ...]:
@@ -323,23 +370,8 @@ _costs = Row(
 _fails = Row(
     "Who fails, who cancels",
     (
-        series(
-            "Queries by outcome",
-            "Queries that ended per second, stacked: every query that ends is exactly one of the three.",
-            "reqps",
-            Query(_HERE.rate(QUERIES, "outcome"), "{{outcome}}"),
-            stacked=True,
-            colours=OUTCOMES,
-            width=8,
-        ),
-        series(
-            "Failures by type of error",
-            "Failed queries per second, stacked, by who is to blame in the engine's words.",
-            "reqps",
-            Query(_HERE.where(outcome="failed").rate(ERRORS, "error_type"), "{{error_type}}", NOTHING_FAILED),
-            stacked=True,
-            colours=ERROR_TYPES,
-            width=8,
+        *by_outcome_and_error(
+            _HERE, "Queries that ended per second, stacked: every query that ends is exactly one of the three."
         ),
         series(
             "CPU in vain, in cores",
@@ -401,15 +433,8 @@ _fails = Row(
 _waits = Row(
     "Who runs, who waits",
     (
-        series(
-            "In flight by state",
-            "Queries that have not ended by state, stacked. Blocked ones run, but nothing in them proceeds.",
-            "short",
-            Query(_HERE.now(IN_FLIGHT, "state"), "{{state}}", NOTHING_IN_FLIGHT),
-            stacked=True,
-            colours=STATES,
-            decimals=0,
-            width=8,
+        by_state(
+            _HERE, "Queries that have not ended by state, stacked. Blocked ones run, but nothing in them proceeds."
         ),
         series(
             "In flight by user",
@@ -420,14 +445,9 @@ _waits = Row(
             decimals=0,
             width=8,
         ),
-        series(
-            "Time in the queue",
+        time_in_queue(
             "How long ended queries had waited: half of them less than p50, one in twenty longer than p95. "
             "For the whole clusters, whoever the users are.",
-            "s",
-            Query(CHOSEN.quantile(0.5, "presto_query_queued_seconds"), "p50"),
-            Query(CHOSEN.quantile(0.95, "presto_query_queued_seconds"), "p95"),
-            Query(CHOSEN.quantile(0.99, "presto_query_queued_seconds"), "p99"),
             width=8,
         ),
         table(
