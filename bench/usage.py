@@ -1,11 +1,13 @@
 """What a question about usage costs, against a plain sum over the same rows: ``python -m bench.usage``.
 
 The ledger is as full as it gets: 50,000 fingerprints, of which a day keeps 2,000 rows, an hour 1,000, and the hours of
-today are exact. Figures are of CPU time, which is the time of an answer when nobody else works.
+today are exact. Figures are of CPU time, which is the time of an answer when nobody else works. So are those of pages:
+until they begin to be sent, and until all is sent.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import random
@@ -19,8 +21,12 @@ from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
+from starlette.applications import Starlette
+from starlette.types import Message
+
 from exporter.account.distribution import bucket, pack
 from exporter.account.ledger import Ledger
+from exporter.expose import pages
 from exporter.report.question import Group, Question
 from exporter.report.reader import Reader
 from exporter.report.usage import Usage
@@ -46,6 +52,14 @@ QUESTIONS = {
 }
 
 
+PAGES = {
+    "overview": ("/queries", b""),
+    "overview, 30 days": ("/queries", b"window=30d"),
+    "a fingerprint, 30 days": (f"/queries/fingerprint/{7:016x}", b"window=30d"),
+    "a user, 30 days": ("/queries/user", b"name=user7&window=30d"),
+}
+
+
 class Cost(NamedTuple):
     """What one question costs, and a plain sum over the rows that it is about."""
 
@@ -65,6 +79,34 @@ def measure(rounds: int = 7) -> dict[str, Cost]:
         _fill(path)
         with contextlib.closing(Usage(path)) as usage, contextlib.closing(sqlite3.connect(path)) as db:
             return {name: _cost(usage, db, question, rounds) for name, question in QUESTIONS.items()}
+
+
+def measure_pages(rounds: int = 7) -> dict[str, tuple[float, float]]:
+    """Return the CPU seconds until each of PAGES begins to be sent, and until it is; the best of some rounds."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ledger.sqlite"
+        _fill(path)
+        with contextlib.closing(Usage(path)) as usage:
+            app = Starlette(routes=pages.routes(lambda question: usage.ask(question, _NOW)))
+            return {
+                name: min(asyncio.run(_sent(app, *address)) for _ in range(rounds)) for name, address in PAGES.items()
+            }
+
+
+async def _sent(app: Starlette, path: str, query: bytes) -> tuple[float, float]:
+    sent: list[float] = []
+    requests: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive() -> Message:
+        return requests.pop() if requests else await asyncio.Future()
+
+    async def send(_: Message) -> None:
+        sent.append(time.process_time())
+
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": query, "headers": [], "root_path": ""}
+    began = time.process_time()
+    await app(scope, receive, send)
+    return sent[0] - began, sent[-1] - began
 
 
 def _cost(usage: Usage, db: sqlite3.Connection, question: Question, rounds: int) -> Cost:
@@ -165,6 +207,9 @@ def main() -> None:
             f"{name:30}{cost.rows:10,}{cost.best * 1e3:8.0f}{cost.median * 1e3:8.0f}{cost.best / cost.baseline:8.1f}"
             f"{cost.memory_bytes / 1e6:8.1f}"
         )
+    print(f"{'page':30}{'first ms':>10}{'all ms':>8}")
+    for name, (first, everything) in measure_pages().items():
+        print(f"{name:30}{first * 1e3:10.0f}{everything * 1e3:8.0f}")
 
 
 if __name__ == "__main__":
