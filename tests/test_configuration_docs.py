@@ -37,8 +37,8 @@ from tests.web_folder import WebFolder
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "configuration.md"
-SCHEMA = ROOT / "docs" / "config.schema.json"
 EXAMPLES: Mapping[str, type[BaseModel]] = {"config.example.yml": Config, "web-config.example.yml": WebConfig}
+SCHEMAS = {name: ROOT / "docs" / name.replace("example.yml", "schema.json") for name in EXAMPLES}
 Schema = dict[str, Any]
 
 _DURATION = r"^([0-9]+(\.[0-9]+)?(d|h|m|s|ms)?)+$"
@@ -203,12 +203,13 @@ def schema(model: type[BaseModel], comments: Mapping[str, tuple[str, str]], pref
     return {"type": "object", "properties": properties, "additionalProperties": False, **more}
 
 
-def whole_schema() -> Schema:
-    """Return docs/config.schema.json."""
+def whole_schema(name: str = "config.example.yml") -> Schema:
+    """Return the JSON Schema of the files that an example is one of."""
+    title = f"presto-query-exporter: {name.replace('.example', '')}"
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
-        "title": "presto-query-exporter",
-        **schema(Config, example("config.example.yml")),
+        "title": title,
+        **schema(EXAMPLES[name], example(name)),
     }
 
 
@@ -218,11 +219,12 @@ def test_the_page_is_what_the_models_and_the_examples_say() -> None:
     assert PAGE.read_text("utf-8") == page()
 
 
-def test_the_schema_is_what_the_models_and_the_example_say() -> None:
-    text = json.dumps(whole_schema(), indent=1, ensure_ascii=False) + "\n"
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_the_schema_is_what_the_models_and_the_example_say(name: str) -> None:
+    text = json.dumps(whole_schema(name), indent=1, ensure_ascii=False) + "\n"
     if os.environ.get("UPDATE"):
-        SCHEMA.write_text(text, "utf-8")
-    assert SCHEMA.read_text("utf-8") == text
+        SCHEMAS[name].write_text(text, "utf-8")
+    assert SCHEMAS[name].read_text("utf-8") == text
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -279,6 +281,17 @@ def errors(schema: Schema, value: object, place: str = "") -> Iterator[str]:
 
 
 GOOD = [ROOT / "config.example.yml", *sorted((ROOT / "tests" / "data" / "config").glob("good-*.yml"))]
+
+
+def test_the_schema_of_the_web_configuration_takes_the_example_and_no_key_beside() -> None:
+    name = "web-config.example.yml"
+    good = yaml.safe_load((ROOT / name).read_text("utf-8"))
+    assert list(errors(whole_schema(name), good)) == []
+    for section in ({}, {"tls_server_config": good["tls_server_config"]}, {"basic_auth_users": None}):
+        assert list(errors(whole_schema(name), section)) == []
+    assert list(errors(whole_schema(name), {"tls_server_config": {"cert": 1, "cret_file": "a"}})) == [
+        ".tls_server_config.cret_file: unknown"
+    ]
 
 
 @pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)
