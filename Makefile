@@ -57,7 +57,7 @@ sbom: package ## what is installed with it, as dist/sbom.cdx.json (CycloneDX) an
 	$(TOOLS)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --spec-version 1.6 \
 		--output-file dist/sbom.cdx.json build/installed/bin/python
 	$(TOOLS)/bin/pip-licenses --python=build/installed/bin/python --from=mixed --format=markdown \
-		--output-file=dist/licences.md
+		--partial-match --fail-on="GNU;GPL" --output-file=dist/licences.md
 
 audit: $(TOOLS)/.installed ## known weaknesses of what is installed; asks pypi.org
 	$(TOOLS)/bin/pip-audit --strict --disable-pip --no-deps -r constraints.txt
