@@ -17,7 +17,7 @@ ARG REVISION=unknown
 RUN sed -i "s/^__revision__ = .*/__revision__ = \"${REVISION}\"/" exporter/__init__.py \
     && python3 -m venv --without-pip /opt/presto-query-exporter \
     && python3 -m pip --python /opt/presto-query-exporter/bin/python install \
-        --no-cache-dir --disable-pip-version-check --compile -c constraints.txt . \
+        --no-cache-dir --disable-pip-version-check --compile -c constraints.txt '.[oauth2]' \
     && mkdir /ledger
 
 # hadolint ignore=DL3006

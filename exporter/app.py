@@ -8,6 +8,8 @@ import platform
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from exporter import __revision__, __version__
@@ -24,16 +26,20 @@ from exporter.catalogue import (
     UP,
 )
 from exporter.config import Cluster, Config, SocketPath
-from exporter.errors import ConfigError, InternalError, LedgerBusyError, PollError, Problem
+from exporter.config import Tls as TlsSettings
+from exporter.errors import ConfigError, InternalError, LedgerBusyError, LedgerUnusableError, PollError, Problem
 from exporter.expose.access import AccessFile
 from exporter.expose.listen import passed_by_systemd
 from exporter.expose.text import Exposition
 from exporter.expose.web import ClusterStatus, Server, create_app
 from exporter.health import Health
 from exporter.ingest.auth import Auth, Basic, Bearer, UserOnly
-from exporter.ingest.connection import Tls
+from exporter.ingest.connection import COORDINATOR, Tls
 from exporter.ingest.coordinator import Answer, Coordinator
+from exporter.ingest.kerberos import Kerberos
+from exporter.ingest.oauth2 import TOKEN_SERVER, OAuth2
 from exporter.ingest.poller import Poller
+from exporter.logs import Changes
 from exporter.pipeline import Done, Pipeline, Policy, Statements, told
 from exporter.report.question import Question
 from exporter.report.report import Report
@@ -123,6 +129,8 @@ class App:
         self._clusters = staying + coming
         for run in coming:
             run.start()
+        counts = (len(staying), len(coming), len(leaving))
+        _log.info("configuration read again: of the clusters %d stay as they are, %d start, %d end", *counts)
         self.loaded(True)
 
     def reread(self) -> Sequence[Problem]:
@@ -133,7 +141,6 @@ class App:
                 return ()
             try:
                 self.reload(self._read())
-                _log.info("configuration read again")
             except ConfigError as error:
                 self.loaded(False)
                 problems = error.problems
@@ -160,7 +167,15 @@ class App:
         self._exposition.replace("", gauges)
 
     def _run(self, cluster: Cluster) -> ClusterRun:
-        run = ClusterRun(cluster, _policy(self._config), self._names, self._state, self._exposition, self._statements)
+        run = ClusterRun(
+            cluster,
+            _policy(self._config),
+            self._names,
+            self._state,
+            self._exposition,
+            self._statements,
+            coordinator_of(cluster),
+        )
         run.open()
         return run
 
@@ -210,24 +225,38 @@ class LedgerState:
     def __init__(self, ledger: Ledger, exposition: Exposition) -> None:
         self.ledger = ledger
         self._exposition = exposition
-        self._up = True
+        self._changes = Changes()
+        self._changes.meet("", time.monotonic())
+        self._mutex = threading.Lock()
         self.note(None)
 
-    def note(self, error: LedgerBusyError | None) -> None:
+    def note(self, error: LedgerBusyError | LedgerUnusableError | None) -> None:
         """Show how the last commit went; log it where that changed."""
-        if error is not None and self._up:
-            _log.error("ledger: %s", error)
-        elif error is None and not self._up:
-            _log.info("ledger: %s: written again; counters have caught up", self.ledger.path)
-        self._up = error is None
+        with self._mutex:
+            untold = self._changes.meet("" if error is None else str(error), time.monotonic())
+        if untold is not None and error is not None:
+            _log.error("ledger: %s", error, extra=_not_written(untold))
+        elif untold is not None:
+            text = "ledger: %s: written again; counters have caught up"
+            _log.info(text, self.ledger.path, extra=_not_written(untold))
         self._exposition.replace(
             "",
             {
-                LEDGER_UP.name: [((), float(self._up))],
+                LEDGER_UP.name: [((), float(error is None))],
                 LEDGER_SIZE.name: [((), float(self.ledger.size_bytes()))],
                 LEDGER_QUERIES.name: [((), float(self.ledger.queries()))],
             },
         )
+
+
+class Asked(Protocol):
+    """What a cluster is asked through: its coordinator."""
+
+    def poll(self) -> Answer:
+        """Return what the coordinator answers; raises PollError."""
+
+    def abort(self) -> None:
+        """Make the poll under way end soon, and every later one at once."""
 
 
 class ClusterRun:
@@ -241,6 +270,7 @@ class ClusterRun:
         state: LedgerState,
         exposition: Exposition,
         statements: Statements,
+        coordinator: Asked,
     ) -> None:
         self.cluster = cluster
         self.asked = False
@@ -253,8 +283,10 @@ class ClusterRun:
         self._pipeline: Pipeline | None = None
         self._failing_since: float | None = None
         self._failure = ""
+        self._recovered = ""
+        self._changes = Changes()
         self._asked_at = 0.0
-        self._coordinator = coordinator_of(cluster)
+        self._coordinator = coordinator
         self._poller = Poller(cluster.name or self._place, self._ask, self._report)
 
     @property
@@ -312,16 +344,22 @@ class ClusterRun:
         try:
             if isinstance(result, PollError):
                 raise result
-            done = self._pipeline_for(result).polled(result, now)
-            self._note_success(now)
+            pipeline = self._pipeline_for(result)
+            before = pipeline.health.last_success
+            done = pipeline.polled(result, now)
+            self._note_success(pipeline.health, before)
         except PollError as error:
-            self._note_failure(error, now)
+            self._note_failure(error)
             done = self._failed(error, now)
-        except LedgerBusyError as error:  # the pipeline could not even be opened
-            done = Done(self.cluster.poll_interval, error)
-        except Exception:
+        except (LedgerBusyError, LedgerUnusableError) as error:  # the pipeline could not even be opened
+            self._state.note(error)
+            self.asked = True
+            return self.cluster.poll_interval
+        except BaseException:  # even an exit: nothing but a stop ends the polls of a cluster
             _log.exception('cluster "%s": unexpected failure to work up a list; the next poll goes on', self.title)
-            done = self._failed(InternalError("a defect of the exporter; its log has the traceback"), now)
+            defect = InternalError("work up a list: a defect of the exporter; report it with the traceback in its log")
+            self._note_failure(defect)
+            done = self._failed(defect, now)
         self._state.note(done.ledger_error)
         self.asked = True
         return done.interval
@@ -364,21 +402,48 @@ class ClusterRun:
             self._names.give_back(given)
             raise
 
-    def _note_success(self, now: float) -> None:
-        if self._failure:
-            _log.info('cluster "%s": up again after %.0f s', self.title, now - (self._failing_since or now))
-        elif self._pipeline and not self.asked:
-            health = self._pipeline.health
-            _log.info(
-                'cluster "%s": up: %s %s, %d queries listed', self.title, health.engine, health.version, health.listed
-            )
+    def _note_success(self, health: Health, before: float | None) -> None:
+        """Log that the cluster is up, where that is news; *before* is when it was so last, Unix time."""
+        now = time.monotonic()
+        if self._failing_since is not None:
+            self._recovered = f"up again after {now - self._failing_since:.0f} s{_may_be_lost(health, before)}"
         self._failing_since, self._failure = None, ""
+        untold = self._changes.meet("", now)
+        if untold is not None:
+            news = self._recovered or f"up: {health.engine} {health.version}, {health.listed} queries listed"
+            _log.info('cluster "%s": %s', self.title, news, extra=_not_written(untold))
 
-    def _note_failure(self, error: PollError, now: float) -> None:
-        if str(error) != self._failure:
-            _log.warning('cluster "%s": %s', self.title, error, extra={"result": error.result})
+    def _note_failure(self, error: PollError) -> None:
+        now = time.monotonic()
+        if self._failing_since is None:
+            self._failing_since = now
         self._failure = str(error)
-        self._failing_since = self._failing_since or now
+        untold = self._changes.meet(self._failure, now)
+        if untold is not None:
+            extra = {"result": error.result, **_not_written(untold)}
+            _log.warning('cluster "%s": %s', self.title, error, extra=extra)
+
+
+def _not_written(changes: int) -> dict[str, int]:
+    """Return the field of a line that says how many changes before it were not logged; nothing if none were."""
+    return {"not_written": changes} if changes else {}
+
+
+def _may_be_lost(health: Health, before: float | None) -> str:
+    """Return what may not have been counted of the time since the good list *before*, as the end of a sentence."""
+    if before is None:
+        return ""
+    if health.started is not None and health.started > before:
+        return (
+            "; its coordinator restarted meanwhile, and what ended since the last list is not known: "
+            "see presto_user_queries_lost_total and presto_exporter_queries_missed_total"
+        )
+    if health.headroom_seconds is not None and health.headroom_seconds >= 0.0:
+        return "; it keeps ended queries for longer, so they are counted now"
+    return (
+        "; it may have forgotten queries that ended meanwhile: see presto_exporter_poll_gaps_total and "
+        "presto_exporter_queries_missed_total"
+    )
 
 
 def _policy(config: Config) -> Policy:
@@ -399,7 +464,7 @@ def coordinator_of(cluster: Cluster) -> Coordinator:
     return Coordinator(
         cluster.url,
         _auth(cluster),
-        tls=_tls(cluster),
+        tls=_tls(cluster.tls),
         headers={name: value.get_secret_value() for name, value in cluster.headers.items()},
         timeout=cluster.timeout,
         max_response_bytes=cluster.max_response_bytes,
@@ -407,17 +472,34 @@ def coordinator_of(cluster: Cluster) -> Coordinator:
 
 
 def _auth(cluster: Cluster) -> Auth:
-    if cluster.auth.password_file is not None:
-        return Basic(cluster.user, str(cluster.auth.password_file))
-    if cluster.auth.bearer_token_file is not None:
-        return Bearer(str(cluster.auth.bearer_token_file))
+    auth, oauth2, kerberos = cluster.auth, cluster.auth.oauth2, cluster.auth.kerberos
+    if auth.password_file is not None:
+        return Basic(cluster.user, str(auth.password_file))
+    if auth.bearer_token_file is not None:
+        return Bearer(str(auth.bearer_token_file))
+    if oauth2.token_url is not None:
+        return OAuth2(
+            oauth2.token_url,
+            oauth2.client_id or "",
+            str(oauth2.client_secret_file),
+            scope=oauth2.scope,
+            audience=oauth2.audience,
+            tls=_tls(oauth2.tls, TOKEN_SERVER.tls),
+        )
+    if kerberos.service_name is not None:
+        return Kerberos(
+            kerberos.service_name,
+            kerberos.hostname or urlsplit(cluster.url).hostname or "",
+            principal=kerberos.principal,
+            keytab_file=_path(kerberos.keytab_file),
+        )
     return UserOnly(cluster.user)
 
 
-def _tls(cluster: Cluster) -> Tls:
-    tls = cluster.tls
+def _tls(tls: TlsSettings, key: str = COORDINATOR.tls) -> Tls:
+    ca_file, cert_file, key_file = map(_path, (tls.ca_file, tls.cert_file, tls.key_file))
+    return Tls(ca_file, cert_file, key_file, tls.server_name, tls.insecure_skip_verify, key)
 
-    def path(file: object) -> str | None:
-        return None if file is None else str(file)
 
-    return Tls(path(tls.ca_file), path(tls.cert_file), path(tls.key_file), tls.server_name, tls.insecure_skip_verify)
+def _path(file: Path | None) -> str | None:
+    return None if file is None else str(file)

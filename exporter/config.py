@@ -11,6 +11,7 @@ models (pydantic would stop at the first wrong field), and messages are ours: py
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import ipaddress
 import os
 import re
@@ -76,6 +77,9 @@ _MESSAGES = {
     "dict_type": "not a mapping; write keys under it",
     "tuple_type": "not a list; write one item per line, each after a dash",
 }
+_PROOFS = ("password_file", "bearer_token_file", "oauth2", "kerberos")
+_PACKAGES = {"oauth2": "oauthlib", "kerberos": "gssapi"}
+"""Packages that are installed only with the extra of this name."""
 _SENT_IN_CLEAR = (
     "would be sent in clear over http://; use https://, "
     "or set auth.over_plain_http: true if TLS ends at a proxy in front"
@@ -224,6 +228,30 @@ def _coordinator_url(text: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
+def _token_url(text: str) -> str:
+    """Return *text* if tokens can be asked for there. RFC 6749 allows a query, and nothing that is secret."""
+    if not text.isprintable() or re.search(r"[\s\\#]", text) or not re.match(r"https?://", text, re.IGNORECASE):
+        raise ValueError("not an address to ask for tokens; write one like https://login.example/oauth2/token")
+    parts = _split_url(text)
+    if parts is None or not parts.hostname or not (":" in parts.hostname or re.fullmatch(r"[\w.-]+", parts.hostname)):
+        raise ValueError("has a host or a port that cannot be; write one like https://login.example/oauth2/token")
+    if "@" in parts.netloc:
+        raise ValueError("has a user or a password in it; write client_id and client_secret_file")
+    return text
+
+
+def _without_at(service: str) -> str:
+    if re.search(r"[/@]", service):
+        raise ValueError("has a / or an @; write the first part of the coordinator's principal, such as HTTP or trino")
+    return service
+
+
+def _host_name(text: str) -> str:
+    if not re.fullmatch(r"[\w.-]+", text):
+        raise ValueError("not a host name; write the second part of the coordinator's principal")
+    return text
+
+
 def _split_url(text: str) -> SplitResult | None:
     """Return the parts of *text*, or None if its host or port cannot be."""
     try:
@@ -237,7 +265,7 @@ def _header_name(name: str) -> str:
     if not _HEADER_NAME.fullmatch(name):
         raise ValueError("a name that no header can have; use letters, digits and -")
     if name.lower() == "authorization":
-        raise ValueError("not for Authorization; use auth.password_file or auth.bearer_token_file")
+        raise ValueError("not for Authorization; use what is under auth")
     return name
 
 
@@ -310,14 +338,6 @@ class Section(BaseModel):
         return {key: value for key, value in raw.items() if value is not None or key not in cls.model_fields}
 
 
-class Auth(Section):
-    """How the exporter proves who it is; without a file, the user's name alone is sent."""
-
-    password_file: ExistingFile | None = None
-    bearer_token_file: ExistingFile | None = None
-    over_plain_http: Switch = False
-
-
 class Tls(Section):
     """Whom the exporter trusts, and its own certificate."""
 
@@ -325,8 +345,47 @@ class Tls(Section):
     cert_file: ExistingFile | None = None
     key_file: ExistingFile | None = None
     server_name: Text | None = None
-    """The name to expect in the coordinator's certificate; None: the host of the URL."""
+    """The name to expect in the server's certificate; None: the host of the URL."""
     insecure_skip_verify: Switch = False
+
+
+class OAuth2(Section):
+    """A token server, asked for a token by client credentials; with none of its keys it is not."""
+
+    token_url: Annotated[Text, AfterValidator(_token_url)] | None = None
+    client_id: Text | None = None
+    client_secret_file: ExistingFile | None = None
+    scope: Text | None = None
+    audience: Text | None = None
+    tls: Tls = Tls()
+
+
+class Kerberos(Section):
+    """SPNEGO; without a service's name there is none."""
+
+    service_name: Annotated[Text, AfterValidator(_without_at)] | None = None
+    """The first part of the coordinator's principal."""
+    principal: Text | None = None
+    """Ours; None: the first of the keytab, or that of the credential cache."""
+    keytab_file: ExistingFile | None = None
+    """None: the credential cache of the process."""
+    hostname: Annotated[Text, AfterValidator(_host_name)] | None = None
+    """The second part of the coordinator's principal; None: the host of the URL."""
+
+
+class Auth(Section):
+    """How the exporter proves who it is: in one way; in none, the user's name alone is sent."""
+
+    password_file: ExistingFile | None = None
+    bearer_token_file: ExistingFile | None = None
+    oauth2: OAuth2 = OAuth2()
+    kerberos: Kerberos = Kerberos()
+    over_plain_http: Switch = False
+
+    @property
+    def names_user(self) -> bool:
+        """True if not `Cluster.user` but what is proved says who asks."""
+        return bool(self.bearer_token_file or self.oauth2.token_url or self.kerberos.service_name)
 
 
 class Cluster(Section):
@@ -491,7 +550,9 @@ def parse(text: str, environ: Mapping[str, str], place: str = "config", flags: F
 
     *place* is how problems call the text: ``place:12: clusters[1].url: what is wrong; what to do``.
     """
-    return parse_as(Config, text, place, "the key clusters:", _contradictions, environ=environ, flags=flags or {})
+    return parse_as(
+        Config, text, place, "the key clusters:", _contradictions, check=_lacking, environ=environ, flags=flags or {}
+    )
 
 
 def parse_as(
@@ -703,27 +764,74 @@ def _contradictions(raw: dict[str, object]) -> Iterator[Found]:
     for index, cluster in enumerate(map(mapping, clusters if isinstance(clusters, list) else [])):
         loc: Loc = ("clusters", index)
         auth, tls = mapping(cluster.get("auth")), mapping(cluster.get("tls"))
-        secrets = [key for key in ("password_file", "bearer_token_file") if auth.get(key) is not None]
-        certificate = [key for key in ("cert_file", "key_file") if tls.get(key) is not None]
+        proofs = [key for key in _PROOFS if _is_given(auth.get(key))]
         if isinstance(name := cluster.get("name"), str):
             if name in names:
                 yield Found((*loc, "name"), "the name of an earlier cluster too; give each its own")
             names.add(name)
-        if len(secrets) == 2:
-            yield Found((*loc, "auth", "bearer_token_file"), "not together with password_file; keep one of them")
-        if len(certificate) == 1:
-            yield Found((*loc, "tls", certificate[0]), "cert_file and key_file belong together; give both or neither")
-        if str(cluster.get("url")).lower().startswith("http://"):
-            if str(auth.get("over_plain_http")).lower() != "true":
-                for key in secrets:
-                    yield Found((*loc, "auth", key), _SENT_IN_CLEAR)
-            if any(value is not None for value in tls.values()):
-                yield Found((*loc, "tls"), "of no use with an http:// URL; write https://, or remove it")
+        for key in proofs[1:]:
+            yield Found((*loc, "auth", key), f"not together with {proofs[0]}; keep one of them")
+        is_in_clear = str(auth.get("over_plain_http")).lower() == "true"
+        if _is_http(cluster.get("url")) and not is_in_clear:
+            for key in proofs:
+                yield Found((*loc, "auth", key), _SENT_IN_CLEAR)
+        yield from _contradictions_of_tls((*loc, "tls"), cluster.get("url"), tls)
+        yield from _contradictions_of_oauth2((*loc, "auth", "oauth2"), auth.get("oauth2"), is_in_clear)
+        yield from _contradictions_of_kerberos((*loc, "auth", "kerberos"), auth.get("kerberos"))
         lowered = set()
         for header in map(str.lower, mapping(cluster.get("headers"))):
             if header in lowered:
                 yield Found((*loc, "headers"), "has a name twice, in different case; keep one of them")
             lowered.add(header)
+
+
+def _contradictions_of_tls(loc: Loc, url: object, tls: Mapping[str, object]) -> Iterator[Found]:
+    certificate = [key for key in ("cert_file", "key_file") if tls.get(key) is not None]
+    if len(certificate) == 1:
+        yield Found((*loc, certificate[0]), "cert_file and key_file belong together; give both or neither")
+    if _is_http(url) and _is_given(tls):
+        yield Found(loc, "of no use with an http:// URL; write https://, or remove it")
+
+
+def _contradictions_of_oauth2(loc: Loc, section: object, is_in_clear: bool) -> Iterator[Found]:
+    oauth2 = mapping(section)
+    if section == {}:
+        yield Found(loc, "empty; give it token_url, client_id and client_secret_file, or remove the key")
+    if _is_given(oauth2):
+        for key in ("token_url", "client_id", "client_secret_file"):
+            if oauth2.get(key) is None:
+                yield Found((*loc, key), "not there, but other keys of oauth2 are; add it")
+    url = oauth2.get("token_url")
+    if _is_http(url) and not is_in_clear:
+        yield Found((*loc, "token_url"), f"the client's secret {_SENT_IN_CLEAR}")
+    yield from _contradictions_of_tls((*loc, "tls"), url, mapping(oauth2.get("tls")))
+
+
+def _contradictions_of_kerberos(loc: Loc, section: object) -> Iterator[Found]:
+    kerberos = mapping(section)
+    if section == {} or (_is_given(kerberos) and kerberos.get("service_name") is None):
+        yield Found((*loc, "service_name"), "not there; add it: HTTP, or what the coordinator's service-name says")
+
+
+def _is_given(value: object) -> bool:
+    """Return whether there is more in it than nulls, and switches that are off."""
+    if isinstance(value, dict):
+        return any(map(_is_given, value.values()))
+    return value is not None and str(value).lower() != "false"
+
+
+def _is_http(url: object) -> bool:
+    return str(url).lower().startswith("http://")
+
+
+def _lacking(config: Config) -> Iterator[Found]:
+    """Yield what is not installed of what the configuration needs."""
+    for index, cluster in enumerate(config.clusters):
+        needed = (("oauth2", cluster.auth.oauth2.token_url), ("kerberos", cluster.auth.kerberos.service_name))
+        for key, is_used in needed:
+            if is_used and importlib.util.find_spec(_PACKAGES[key]) is None:
+                remedy = f"pip install 'presto-query-exporter[{key}]'"
+                yield Found(("clusters", index, "auth", key), f"the package {_PACKAGES[key]} is missing; {remedy}")
 
 
 def _explain(model: type[Section], error: Mapping[str, Any]) -> Found:

@@ -109,7 +109,7 @@ class TlsError(PollError):
 
 
 class UnauthorizedError(PollError):
-    """401: the coordinator does not know who asks."""
+    """401: the coordinator does not know who asks; or there is no proof to be had: no secret, token or ticket."""
 
     result = "unauthorized"
 

@@ -62,6 +62,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exporter.ledger_text": {"exporter.account.ledger_file", "exporter.check.figures"},
     "exporter.fingerprint": {"exporter.fingerprint"},
     "exporter.ingest": {*BASE, "exporter.ingest"},
+    "exporter.ingest.oauth2": {*BASE, "exporter.ingest", "oauthlib"},
+    "exporter.ingest.kerberos": {*BASE, "exporter.ingest", "gssapi"},
     "exporter.expose": {*BASE, "exporter.expose", "exporter.report", "prometheus_client", "starlette", "uvicorn"},
     "exporter.expose.guard": {*BASE, "exporter.expose", "starlette", "bcrypt"},
     "exporter.expose.web_config": {*BASE, "exporter.config"},
@@ -73,7 +75,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exporter.pipeline": {*BASE, "exporter.health", "exporter.decode", "exporter.fingerprint"}
     | {"exporter.account", "exporter.ingest"},
     "exporter.app": {*BASE, "exporter", "exporter.config", "exporter.health", "exporter.pipeline"}
-    | {"exporter.account", "exporter.decode", "exporter.expose", "exporter.ingest", "exporter.report"},
+    | {"exporter.account", "exporter.decode", "exporter.expose", "exporter.ingest", "exporter.logs", "exporter.report"},
     "exporter.rehearsal": {"exporter.account", "exporter.demo", "exporter.ingest", "exporter.pipeline"},
     "exporter.cli": {
         *BASE,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,11 @@ import pytest
 
 from exporter.errors import UnauthorizedError
 from exporter.ingest.auth import Auth, Basic, Bearer, UserOnly
+from exporter.ingest.connection import Limit
+
+
+def limit(seconds: float = 20.0) -> Limit:
+    return Limit(seconds, threading.Event())
 
 
 def _basic(credentials: str) -> dict[str, str]:
@@ -17,7 +23,7 @@ def _basic(credentials: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("user", ["monitor", "Zoë", "李雷", "with space", 'quote"d'])
 def test_a_user_alone_goes_as_basic_with_an_empty_password(user: str) -> None:
-    assert UserOnly(user).headers() == _basic(f"{user}:")
+    assert UserOnly(user).headers(limit()) == _basic(f"{user}:")
 
 
 @pytest.mark.parametrize(
@@ -33,13 +39,13 @@ def test_a_user_alone_goes_as_basic_with_an_empty_password(user: str) -> None:
 def test_a_password_is_the_line_in_its_file(tmp_path: Path, content: bytes, password: str) -> None:
     file = tmp_path / "password"
     file.write_bytes(content)
-    assert Basic("monitor", str(file)).headers() == _basic(f"monitor:{password}")
+    assert Basic("monitor", str(file)).headers(limit()) == _basic(f"monitor:{password}")
 
 
 def test_a_token_is_the_line_in_its_file(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("eyJhbGciOi.eyJz-dWI_i.x==\n")
-    assert Bearer(str(file)).headers() == {"Authorization": "Bearer eyJhbGciOi.eyJz-dWI_i.x=="}
+    assert Bearer(str(file)).headers(limit()) == {"Authorization": "Bearer eyJhbGciOi.eyJz-dWI_i.x=="}
 
 
 @pytest.mark.parametrize("kind", [lambda file: Basic("monitor", file), Bearer])
@@ -47,15 +53,15 @@ def test_a_secret_is_read_at_every_use(tmp_path: Path, kind: Callable[[str], Aut
     file = tmp_path / "secret"
     file.write_text("first")
     auth = kind(str(file))
-    before = auth.headers()
+    before = auth.headers(limit())
     file.write_text("second")
-    after = auth.headers()
+    after = auth.headers(limit())
     file.unlink()
     with pytest.raises(UnauthorizedError):
-        auth.headers()
+        auth.headers(limit())
     file.write_text("first")
     assert before != after
-    assert auth.headers() == before
+    assert auth.headers(limit()) == before
 
 
 @pytest.mark.parametrize(
@@ -75,7 +81,7 @@ def test_a_file_without_a_secret_names_its_path_and_never_its_content(
     file = tmp_path / "secret"
     file.write_bytes(content)
     with pytest.raises(UnauthorizedError) as caught:
-        kind(str(file)).headers()
+        kind(str(file)).headers(limit())
     assert str(caught.value) == f"{file}: {message}"
 
 
@@ -84,14 +90,14 @@ def test_a_token_that_a_header_cannot_carry_is_refused(tmp_path: Path, content: 
     file = tmp_path / "token"
     file.write_text(content, encoding="utf-8")
     with pytest.raises(UnauthorizedError) as caught:
-        Bearer(str(file)).headers()
+        Bearer(str(file)).headers(limit())
     assert str(caught.value) == f"{file}: not a token; write the token alone into it"
 
 
 def test_a_file_that_is_not_there_names_its_path(tmp_path: Path) -> None:
     file = tmp_path / "nothing"
     with pytest.raises(UnauthorizedError) as caught:
-        Bearer(str(file)).headers()
+        Bearer(str(file)).headers(limit())
     assert str(caught.value) == f"{file}: No such file or directory; it must be a file that the exporter may read"
 
 
@@ -101,13 +107,13 @@ def test_what_is_not_a_regular_file_is_refused_at_once(tmp_path: Path, make: Cal
     path = str(tmp_path / "odd")
     make(path)
     with pytest.raises(UnauthorizedError) as caught:
-        Basic("monitor", path).headers()
+        Basic("monitor", path).headers(limit())
     assert str(caught.value) == f"{path}: Not a regular file; it must be a file that the exporter may read"
 
 
 def test_a_path_that_is_none_is_an_expected_failure() -> None:
     with pytest.raises(UnauthorizedError):
-        Bearer("a\0b").headers()
+        Bearer("a\0b").headers(limit())
 
 
 @pytest.mark.parametrize("user", ["", "monitor:hidden"])
@@ -123,6 +129,6 @@ def test_reprs_and_names_hold_no_secret(tmp_path: Path) -> None:
     file.write_text("hidden")
     kinds: list[Auth] = [UserOnly("monitor"), Basic("monitor", str(file)), Bearer(str(file))]
     for auth in kinds:
-        auth.headers()
+        auth.headers(limit())
         assert "hidden" not in repr(auth) + auth.who
     assert [auth.who for auth in kinds] == ['user "monitor"', 'user "monitor"', "the owner of the token"]

@@ -113,6 +113,8 @@ def test_prestodb_has_ids_of_its_clients() -> None:
         ({}, [("warning", "visibility")]),
         ({"user": "alice"}, []),
         ({"auth": {"bearer_token_file": __file__}}, [("warning", "visibility")]),
+        ({"auth": {"oauth2": {"token_url": "https://a/", "client_id": "x"}}}, [("warning", "visibility")]),
+        ({"auth": {"kerberos": {"service_name": "HTTP"}}}, [("warning", "visibility")]),
         ({"tls": {"cert_file": __file__, "key_file": __file__}}, [("warning", "visibility")]),
         ({"headers": {"x-presto-original-user": "x"}}, [("warning", "visibility")]),
         ({"tls": {"cert_file": __file__}, "auth": {"password_file": __file__}, "user": "alice"}, []),
@@ -129,6 +131,20 @@ def test_who_asked_is_named_with_the_proof_but_without_the_secret() -> None:
     certificate = seen(tls={"cert_file": __file__, "key_file": __file__}).asked_as
     assert token == f"the owner of the token in {__file__}"
     assert certificate == f'user "monitor" with the certificate in {__file__}'
+    oauth2 = seen(auth={"oauth2": {"token_url": "https://login.example/token?p=a", "client_id": "exporter"}}).asked_as
+    assert oauth2 == 'client "exporter" with a token of https://login.example/token'
+
+
+@pytest.mark.parametrize(
+    ("kerberos", "text"),
+    [
+        ({}, "the owner of the tickets by the credential cache"),
+        ({"keytab_file": __file__}, f"the owner of the tickets by {__file__}"),
+        ({"principal": "a@B", "keytab_file": __file__}, f'principal "a@B" of the tickets by {__file__}'),
+    ],
+)
+def test_whose_tickets_were_shown_is_named(kerberos: dict[str, Any], text: str) -> None:
+    assert seen(auth={"kerberos": {"service_name": "HTTP", **kerberos}}).asked_as == text
 
 
 def test_a_count_beyond_what_is_kept_by_default_proves_nothing() -> None:
@@ -288,6 +304,35 @@ def failed(kind: Kind, place: str = "GET /v1/query", **more: Any) -> Seen:
 )
 def test_what_is_wrong_and_what_to_do(one: Seen, text: str) -> None:
     assert [str(finding) for finding in findings_of(one)] == [text]
+
+
+OAUTH2 = {"oauth2": {"token_url": "https://login.example/token", "client_id": "exporter"}}
+KERBEROS = {"kerberos": {"service_name": "HTTP"}}
+
+
+@pytest.mark.parametrize(
+    ("auth", "offer", "remedy"),
+    [
+        (OAUTH2, "Bearer", "see whether it takes tokens of this server, for this scope and audience, "),
+        (OAUTH2, "Basic", "set auth.password_file (Basic), in place of auth.oauth2"),
+        (OAUTH2, "Negotiate", "set auth.kerberos (Negotiate), in place of auth.oauth2"),
+        (KERBEROS, "Negotiate", "see whether service_name and hostname of auth.kerberos are those of a principal "),
+        (KERBEROS, "Basic", "set auth.password_file (Basic), in place of auth.kerberos"),
+    ],
+)
+def test_a_proof_that_is_refused_or_not_asked_for_names_its_keys(auth: dict[str, Any], offer: str, remedy: str) -> None:
+    refusal = answered("/v1/query", status=401, offers=(offer,))
+    (finding,) = findings_of(failed(Kind.UNAUTHORIZED, auth=auth, replies=[answered("/v1/info", info()), refusal]))
+    assert finding.remedy.startswith(remedy)
+
+
+@pytest.mark.parametrize("place", ["auth.oauth2.token_url", "auth.kerberos"])
+@pytest.mark.parametrize("kind", [Kind.TIMEOUT, Kind.CONNECTION, Kind.TLS, Kind.UNAUTHORIZED, Kind.HTTP_STATUS])
+def test_who_is_asked_before_the_coordinator_keeps_its_own_words(place: str, kind: Kind) -> None:
+    """What helps against a slow list, or a wrong url, does not help there."""
+    assert [str(finding) for finding in findings_of(failed(kind, place, replies=[]))] == [
+        f"{place}: what is wrong; what to do"
+    ]
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[" * 100_000, b"\xff", b'"\\ud800"', b"null"])

@@ -29,6 +29,7 @@ from exporter.demo.coordinator import Coordinator
 from exporter.demo.query import Plan
 from exporter.errors import ConnectionFailedError, HttpStatusError, NotAListError, PollTimeoutError, UnauthorizedError
 from exporter.ingest import coordinator as ingest
+from exporter.ingest.connection import Limit
 from tests.listing import info, row
 from tests.test_coordinator import (
     AUTHORITY,
@@ -160,8 +161,11 @@ def test_a_defect_of_ours_is_a_finding_and_stops_no_other_cluster(caplog: pytest
     class Defective:
         who = "nobody"
 
-        def headers(self) -> dict[str, str]:
+        def headers(self, limit: Limit, /) -> dict[str, str]:
             raise KeyError(SECRET)
+
+        def refused(self, limit: Limit, /) -> bool:
+            return False
 
     def wired(one: Cluster) -> ingest.Coordinator:
         return ingest.Coordinator(one.url, Defective()) if one.user == "defect" else coordinator_of(one)
@@ -388,7 +392,7 @@ def test_what_is_offered_to_strangers_counts_too() -> None:
     assert seen.offers == ("Basic", "Bearer")
     assert [str(finding) for finding in findings] == [
         'GET /v1/query: answered 401 to user "monitor" without a password and offers Basic, Bearer; '
-        "set auth.password_file (Basic) or auth.bearer_token_file (Bearer)"
+        "set auth.password_file (Basic) or auth.bearer_token_file (Bearer) or auth.oauth2 (Bearer)"
     ]
 
 
@@ -398,10 +402,12 @@ def test_what_is_offered_to_strangers_counts_too() -> None:
         ("Basic", "password_file", "see whether the password is the right one and has not expired, and .*"),
         ("Bearer, Basic", "bearer_token_file", "see whether the token is the right one and has not expired, and .*"),
         ("Bearer x_redirect_server=https://idp", "password_file",
-         r"set auth.bearer_token_file \(Bearer\), in place of auth.password_file"),
+         r"set auth.bearer_token_file \(Bearer\) or auth.oauth2 \(Bearer\), in place of auth.password_file"),
         ("Basic", "bearer_token_file", r"set auth.password_file \(Basic\), in place of auth.bearer_token_file"),
-        ("Negotiate", "password_file", "add PASSWORD, JWT or CERTIFICATE to http-server.authentication.type: .*"),
-        ("Negotiate", None, "add PASSWORD, JWT or CERTIFICATE to http-server.authentication.type: .*"),
+        ("Negotiate", "password_file", r"set auth.kerberos \(Negotiate\), in place of auth.password_file"),
+        ("Negotiate", None, r"set auth.kerberos \(Negotiate\)"),
+        ("Digest", "password_file", "add PASSWORD, JWT, KERBEROS or CERTIFICATE to .*"),
+        ("Digest", None, "add PASSWORD, JWT, KERBEROS or CERTIFICATE to .*"),
         (None, None, "it may want a certificate of ours: set tls.cert_file and tls.key_file"),
     ],
 )  # fmt: skip

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -21,6 +24,8 @@ from exporter.config import (
     Auth,
     Cluster,
     Config,
+    Kerberos,
+    OAuth2,
     Section,
     SocketPath,
     Tls,
@@ -399,6 +404,51 @@ def test_the_example_has_every_key_with_its_default() -> None:
     assert sorted(keys_in(written)) == sorted(keys_of(Config))
     cluster = Cluster(name="adhoc", url="https://presto.example:8443")
     assert load(EXAMPLE, {}) == Config(clusters=(cluster,))
+
+
+PAGE = (Path(__file__).parent.parent / "docs" / "authentication.md").read_text(encoding="utf-8")
+KERBEROS_IS_MISSING = importlib.util.find_spec("gssapi") is None
+
+
+@pytest.mark.parametrize("example", re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
+def test_the_examples_of_authentication_are_accepted(example: str) -> None:
+    """Files that they name are there; gssapi need not be."""
+    text = re.sub(r"/(?:run|etc)/[\w./-]+", str(DATA / "secret"), example)
+    if "kerberos:" in text and KERBEROS_IS_MISSING:
+        assert problems(text) == [
+            "config.yml:4: clusters[0].auth.kerberos: the package gssapi is missing; "
+            "pip install 'presto-query-exporter[kerberos]'"
+        ]
+    else:
+        parse(text, {})
+
+
+def test_every_key_of_authentication_is_on_its_page() -> None:
+    sections: tuple[type[Section], ...] = (Auth, OAuth2, Kerberos)
+    names = {name for section in sections for name in section.model_fields}
+    assert {name for name in names if name not in PAGE} == set()
+
+
+def test_what_is_not_installed_is_a_problem_of_the_file_that_needs_it(tmp_path: Path) -> None:
+    file = tmp_path / "config.yml"
+    oauth2 = "{token_url: 'https://a/', client_id: b, client_secret_file: config.yml}"
+    file.write_text(
+        f"clusters:\n- {{url: 'https://a', auth: {{oauth2: {oauth2}}}}}\n"
+        "- {url: 'https://b', auth: {kerberos: {service_name: HTTP}}}\n"
+    )
+    program = (
+        "import sys; sys.modules.update(oauthlib=None, gssapi=None)\n"
+        "from exporter.config import ConfigError, load\n"
+        "try: load('config.yml', {})\n"
+        "except ConfigError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert done.stdout.splitlines() == [
+        "config.yml:2: clusters[0].auth.oauth2: the package oauthlib is missing; "
+        "pip install 'presto-query-exporter[oauth2]'",
+        "config.yml:3: clusters[1].auth.kerberos: the package gssapi is missing; "
+        "pip install 'presto-query-exporter[kerberos]'",
+    ]
 
 
 NAMES = st.sampled_from(ALL_KEYS) | st.text(max_size=5)

@@ -98,7 +98,9 @@ _ADDRESS = "write the coordinator's address in url"
 def _no_answer(seen: Seen, failure: Failure) -> Finding:
     kind, place, problem, remedy = failure
     certificate = seen.certificate
-    if kind is Kind.CONNECTION and certificate is not None and not seen.is_https:
+    if place.startswith("auth."):
+        pass  # it is not the coordinator that is not answered by
+    elif kind is Kind.CONNECTION and certificate is not None and not seen.is_https:
         kind, problem, remedy = Kind.SCHEME, "the server speaks TLS on this port", "write url with https://"
     elif kind is Kind.CONNECTION and seen.in_clear is not None:
         kind, problem = Kind.SCHEME, "the server does not speak TLS on this port"
@@ -193,11 +195,44 @@ def _impersonation(seen: Seen, answered: str) -> Finding:
 
 def _own_name(seen: Seen) -> str | None:
     cluster = seen.cluster
-    has_another = cluster.auth.bearer_token_file or (cluster.tls.cert_file and not cluster.auth.password_file)
+    has_another = cluster.auth.names_user or (cluster.tls.cert_file and not cluster.auth.password_file)
     return None if has_another else cluster.user
 
 
-_HOW = {"Basic": "auth.password_file (Basic)", "Bearer": "auth.bearer_token_file (Bearer)"}
+_HOW = {
+    "Basic": "auth.password_file (Basic)",
+    "Bearer": "auth.bearer_token_file (Bearer) or auth.oauth2 (Bearer)",
+    "Negotiate": "auth.kerberos (Negotiate)",
+}
+
+
+class _Sent(NamedTuple):
+    """How we have proved who we are."""
+
+    kind: str
+    """As a coordinator offers it."""
+    key: str
+    remedy: str
+    """What to do where a coordinator that offers this kind refuses us."""
+
+
+def _sent(seen: Seen) -> _Sent | None:
+    auth = seen.cluster.auth
+    right = "see whether the {} is the right one and has not expired, and the user may log in"
+    if auth.password_file:
+        return _Sent("Basic", "auth.password_file", right.format("password"))
+    if auth.bearer_token_file:
+        return _Sent("Bearer", "auth.bearer_token_file", right.format("token"))
+    if auth.oauth2.token_url:
+        remedy = "see whether it takes tokens of this server, for this scope and audience, and maps them to a user"
+        return _Sent("Bearer", "auth.oauth2", remedy)
+    if auth.kerberos.service_name:
+        remedy = (
+            "see whether service_name and hostname of auth.kerberos are those of a principal in its keytab, its clock "
+            "is ours, and it maps our principal to a user"
+        )
+        return _Sent("Negotiate", "auth.kerberos", remedy)
+    return None
 
 
 def _unauthorized(seen: Seen, reply: Reply, words: Said | None) -> Finding:
@@ -205,7 +240,7 @@ def _unauthorized(seen: Seen, reply: Reply, words: Said | None) -> Finding:
     offers = seen.offers
     problem = f"answered {reply.status} to {seen.asked_as}"
     problem += f" and offers {', '.join(offers)}" if offers else " and offers no kind of authentication"
-    sent = "Bearer" if cluster.auth.bearer_token_file else "Basic" if cluster.auth.password_file else ""
+    sent = _sent(seen)
     known = [_HOW[offer] for offer in offers if offer in _HOW]
     if words is Said.IN_CLEAR:
         problem = f"answered {reply.status} to {seen.asked_as}: it takes no password over plain HTTP"
@@ -214,16 +249,17 @@ def _unauthorized(seen: Seen, reply: Reply, words: Said | None) -> Finding:
             "http-server.process-forwarded=true on the coordinator; where it has no authentication, remove "
             "auth.password_file"
         )
-    elif sent and sent in offers:
-        what = "token" if sent == "Bearer" else "password"
-        remedy = f"see whether the {what} is the right one and has not expired, and the user may log in"
+    elif sent and sent.kind in offers:
+        remedy = sent.remedy
     elif known:
         remedy = f"set {' or '.join(known)}"
         if sent:
-            other = "auth.bearer_token_file" if sent == "Bearer" else "auth.password_file"
-            remedy += f", in place of {other}"
+            remedy += f", in place of {sent.key}"
     elif offers:
-        remedy = "add PASSWORD, JWT or CERTIFICATE to http-server.authentication.type: the exporter speaks no other"
+        remedy = (
+            "add PASSWORD, JWT, KERBEROS or CERTIFICATE to http-server.authentication.type: "
+            "the exporter speaks no other"
+        )
     elif seen.is_https and cluster.tls.cert_file is None:
         remedy = "it may want a certificate of ours: set tls.cert_file and tls.key_file"
     elif cluster.tls.cert_file is not None:

@@ -178,7 +178,7 @@ class Seen:
     def user(self) -> str | None:
         """Whom the coordinator takes us for; None where a token, a certificate or a header says so."""
         cluster = self.cluster
-        if cluster.auth.bearer_token_file or self.sends_user_header:
+        if cluster.auth.names_user or self.sends_user_header:
             return None
         if cluster.tls.cert_file and not cluster.auth.password_file:
             return None
@@ -187,9 +187,14 @@ class Seen:
     @property
     def asked_as(self) -> str:
         """Who asked, and with which proof."""
-        cluster = self.cluster
+        cluster, oauth2, kerberos = self.cluster, self.cluster.auth.oauth2, self.cluster.auth.kerberos
         if cluster.auth.bearer_token_file:
             return f"the owner of the token in {cluster.auth.bearer_token_file}"
+        if oauth2.token_url:
+            return f'client "{oauth2.client_id}" with a token of {oauth2.token_url.partition("?")[0]}'
+        if kerberos.service_name:
+            owner = f'principal "{kerberos.principal}"' if kerberos.principal else "the owner"
+            return f"{owner} of the tickets by {kerberos.keytab_file or 'the credential cache'}"
         if cluster.auth.password_file:
             return f'user "{cluster.user}" with the password in {cluster.auth.password_file}'
         if cluster.tls.cert_file:

@@ -1,19 +1,18 @@
 """Who asks: one class per kind. A secret is read from its file at every use, so that it may be rotated.
 
-Client certificates are the fourth kind: they belong to the TLS connection (`exporter.ingest.connection.Tls`).
+Two kinds ask somebody else first, and have modules of their own: `exporter.ingest.oauth2`, `exporter.ingest.kerberos`.
+Client certificates belong to the TLS connection (`exporter.ingest.connection.Tls`).
 """
 
 from __future__ import annotations
 
 import base64
-import errno
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from exporter.errors import UnauthorizedError
-
-_MAX_SECRET_BYTES = 65536
+from exporter.ingest.connection import Limit
+from exporter.ingest.secret import read_secret
 
 
 class Auth(Protocol):
@@ -24,8 +23,15 @@ class Auth(Protocol):
         """Who asks, as a message calls it; never a secret."""
         ...
 
-    def headers(self) -> dict[str, str]:
-        """Return the request headers to send now. Raises UnauthorizedError if the secret cannot be had."""
+    def headers(self, limit: Limit, /) -> dict[str, str]:
+        """Return the headers of one request, to be sent now.
+
+        Raises UnauthorizedError if the secret cannot be had, and any PollError where somebody else has to be asked.
+        """
+        ...
+
+    def refused(self, limit: Limit, /) -> bool:
+        """Forget what a coordinator has refused; return True if `headers` may now have a better proof."""
         ...
 
 
@@ -47,9 +53,13 @@ class UserOnly:
         """Who asks, as a message calls it."""
         return f'user "{self.user}"'
 
-    def headers(self) -> dict[str, str]:
+    def headers(self, _limit: Limit, /) -> dict[str, str]:
         """Return ``Authorization: Basic`` with the user and an empty password."""
         return _basic(self.user, b"")
+
+    def refused(self, _limit: Limit, /) -> bool:
+        """Return False: it would be the same once more."""
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +77,13 @@ class Basic:
         """Who asks, as a message calls it."""
         return f'user "{self.user}"'
 
-    def headers(self) -> dict[str, str]:
+    def headers(self, _limit: Limit, /) -> dict[str, str]:
         """Return ``Authorization: Basic`` with the password that the file holds now."""
-        return _basic(self.user, _read_secret(self.password_file))
+        return _basic(self.user, read_secret(self.password_file))
+
+    def refused(self, _limit: Limit, /) -> bool:
+        """Return False: it would be the same once more."""
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,24 +97,16 @@ class Bearer:
         """Who asks, as a message calls it."""
         return "the owner of the token"
 
-    def headers(self) -> dict[str, str]:
+    def headers(self, _limit: Limit, /) -> dict[str, str]:
         """Return ``Authorization: Bearer`` with the token that the file holds now."""
-        token = _read_secret(self.token_file)
+        token = read_secret(self.token_file)
         if not token.isascii() or b" " in token:
             raise UnauthorizedError(f"{self.token_file}: not a token; write the token alone into it")
         return {"Authorization": f"Bearer {token.decode('ascii')}"}
 
-
-def read_file(path: str) -> bytes:
-    """Return what the file holds now, at most 64 KiB and one byte of it.
-
-    Raises OSError, also for what is not a regular file: opening a pipe could block for ever.
-    """
-    file = Path(path)
-    if file.exists() and not file.is_file():
-        raise OSError(errno.EINVAL, "Not a regular file")
-    with file.open("rb") as stream:
-        return stream.read(_MAX_SECRET_BYTES + 1)
+    def refused(self, _limit: Limit, /) -> bool:
+        """Return False: it would be the same once more."""
+        return False
 
 
 def _check_user(user: str) -> None:
@@ -111,16 +117,3 @@ def _check_user(user: str) -> None:
 def _basic(user: str, password: bytes) -> dict[str, str]:
     credentials = base64.b64encode(user.encode() + b":" + password)
     return {"Authorization": f"Basic {credentials.decode('ascii')}"}
-
-
-def _read_secret(path: str) -> bytes:
-    try:
-        secret = read_file(path).rstrip(b"\r\n")
-    except (OSError, ValueError) as error:  # ValueError: a path with a NUL
-        reason = getattr(error, "strerror", None) or "not a path"
-        raise UnauthorizedError(f"{path}: {reason}; it must be a file that the exporter may read") from None
-    if not secret:
-        raise UnauthorizedError(f"{path}: empty; write the secret into it")
-    if len(secret) >= _MAX_SECRET_BYTES or any(byte < 0x20 or byte == 0x7F for byte in secret):
-        raise UnauthorizedError(f"{path}: not one line of text; write the secret alone into it")
-    return secret

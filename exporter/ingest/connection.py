@@ -18,21 +18,38 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from exporter.errors import ConnectionFailedError, PollError, PollTimeoutError, TlsError
-from exporter.ingest.auth import read_file
+from exporter.ingest.secret import read_file
 
 _T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """How messages call who is at the other end, and the keys that say how to reach it."""
+
+    name: str = "the coordinator"
+    url: str = "url"
+    tls: str = "tls"
+    """The section with the settings of TLS."""
+    place: str = ""
+    """What stands before everything that is done with it."""
+
+
+COORDINATOR = Peer()
+
 Addresses = Sequence[tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]]
 """As getaddrinfo gives them."""
 
 _PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
 _NOT_IN_HOSTS = re.compile(r"[\x00-\x20\x7f]")
 
 _TICK_SECONDS = 0.1
@@ -51,10 +68,14 @@ class Tls:
     server_name: str | None = None
     """The name to ask for (SNI) and to find in the certificate; None: the host of the URL."""
     insecure_skip_verify: bool = False
+    key: str = COORDINATOR.tls
+    """The section of these settings, as a message calls it."""
 
     def __post_init__(self) -> None:
         if self.server_name is not None and not _is_host(self.server_name):
-            raise ValueError("tls.server_name: not a host name; write a name or address that is in the certificate")
+            raise ValueError(
+                f"{self.key}.server_name: not a host name; write a name or address that is in the certificate"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,18 +136,37 @@ class Limit:
         self._seconds = seconds
         self._end = time.monotonic() + seconds
         self._aborted = aborted
+        self._peer = COORDINATOR
         self.doing = "poll"
+        """What is being waited for."""
+
+    @property
+    def place(self) -> str:
         """What is being waited for, as a message calls it."""
+        return self._peer.place + self.doing
+
+    @contextmanager
+    def asking(self, peer: Peer) -> Iterator[None]:
+        """Let messages speak of another than the coordinator."""
+        self._peer, before = peer, self._peer
+        try:
+            yield
+        finally:
+            self._peer = before
+
+    def failure_of(self, error: Exception, https: bool) -> PollError:
+        """Return the poll's failure that an exception of a connection means."""
+        return failure_of(error, self.place, https, self._peer)
 
     def left(self) -> float:
         """Return the seconds left, more than zero. Raises PollTimeoutError or ConnectionFailedError if none are."""
         if self._aborted.is_set():
-            raise ConnectionFailedError(f"{self.doing}: given up; the exporter is stopping")
+            raise ConnectionFailedError(f"{self.place}: given up; the exporter is stopping")
         left = self._end - time.monotonic()
         if left <= 0.0:
             raise PollTimeoutError(
-                f"{self.doing}: not done within {self._seconds:g} s for the whole poll; raise timeout, or see why the "
-                "coordinator is slow"
+                f"{self.place}: not done within {self._seconds:g} s for the whole poll; raise timeout, or see why "
+                f"{self._peer.name} is slow"
             )
         return left
 
@@ -153,6 +193,27 @@ class Limit:
                     return False
         return True
 
+    def run(self, step: Callable[[], _T]) -> _T:
+        """Return what a step returns that cannot be interrupted.
+
+        It runs in a thread of its own, which is left alone if it takes too long.
+        """
+        done: queue.SimpleQueue[tuple[_T] | Exception] = queue.SimpleQueue()
+
+        def run() -> None:
+            try:
+                done.put((step(),))
+            except Exception as error:
+                done.put(error)
+
+        threading.Thread(target=run, name=self.place, daemon=True).start()
+        while True:
+            with suppress(queue.Empty):
+                result = done.get(timeout=min(_TICK_SECONDS, self.left()))
+                if isinstance(result, Exception):
+                    raise result
+                return result[0]
+
 
 class Connection(http.client.HTTPConnection):
     """A connection to one place for the time of one poll; leaving the context closes its sockets."""
@@ -178,16 +239,25 @@ class Connection(http.client.HTTPConnection):
         Whatever is raised, `failure_of` knows it.
         """
         reused = self.sock is not None
-        if not reused:
-            self.connect()
-        self._limit.doing = f"GET {path}"
-        self.request("GET", self._place.prefix + path, headers=headers)
         try:
-            return self.getresponse()
+            return self._ask("GET", path, headers)
         except ConnectionError:  # a server may drop a connection that it kept alive, without a word
             if not reused:
                 raise
         return self.get(path, headers)
+
+    def post(self, path: str, headers: Mapping[str, str | bytes], body: bytes) -> http.client.HTTPResponse:
+        """Return the answer to POST, its body unread; it is sent once. Whatever is raised, `failure_of` knows it."""
+        return self._ask("POST", path, headers, body)
+
+    def _ask(
+        self, method: str, path: str, headers: Mapping[str, str | bytes], body: bytes | None = None
+    ) -> http.client.HTTPResponse:
+        if self.sock is None:
+            self.connect()
+        self._limit.doing = f"{method} {path}"
+        self.request(method, self._place.prefix + path, body, headers=headers)
+        return self.getresponse()
 
     def connect(self) -> None:
         """Look up the name, connect, and shake hands where TLS is spoken."""
@@ -235,48 +305,51 @@ REFUSED = "the server refuses"
 """What messages of TlsError say, for whoever has to tell them apart."""
 
 
-def failure_of(error: Exception, doing: str, https: bool) -> PollError:
+def failure_of(error: Exception, doing: str, https: bool, peer: Peer = COORDINATOR) -> PollError:
     """Return the poll's failure that an exception of a connection means; its message quotes no byte of the server."""
     if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return _tls_failure(error, doing)
+        return _tls_failure(error, doing, peer)
     if isinstance(error, http.client.BadStatusLine) and str(error).startswith("\x15\x03"):  # a TLS alert
-        return TlsError(f"{doing}: {SPEAKS_TLS}; write url with https://")
+        return TlsError(f"{doing}: {SPEAKS_TLS}; write {peer.url} with https://")
     if isinstance(error, http.client.IncompleteRead | ConnectionResetError | BrokenPipeError | ssl.SSLError):
         remedy = "see its log, or that of the proxy before it"
         if isinstance(error, http.client.RemoteDisconnected) and not https:
-            remedy += "; if it speaks TLS, write url with https://"
+            remedy += f"; if it speaks TLS, write {peer.url} with https://"
         return ConnectionFailedError(f"{doing}: the server closed the connection before the answer was whole; {remedy}")
     if isinstance(error, http.client.HTTPException):
-        return ConnectionFailedError(f"{doing}: the answer is not HTTP; check host and port of url")
+        return ConnectionFailedError(f"{doing}: the answer is not HTTP; check host and port of {peer.url}")
     if isinstance(error, socket.gaierror | UnicodeError):
         reason = getattr(error, "strerror", None) or "not a host name"
-        return ConnectionFailedError(f"{doing}: {reason}; check the host of url and the name servers")
+        return ConnectionFailedError(f"{doing}: {reason}; check the host of {peer.url} and the name servers")
     reason = getattr(error, "strerror", None) or type(error).__name__
-    return ConnectionFailedError(f"{doing}: {reason}; check that the coordinator runs and can be reached from here")
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return ConnectionFailedError(f"{doing}: {reason}; raise the limit of open files, or see what holds them")
+    return ConnectionFailedError(f"{doing}: {reason}; check that {peer.name} runs and can be reached from here")
 
 
 _CERTIFICATE_REMEDIES = {
     10: "let it be renewed",  # expired
-    18: "set tls.ca_file to the authority that signed it",  # self-signed
-    19: "set tls.ca_file to the authority that signed it",  # self-signed in the chain
-    20: "set tls.ca_file to the authority that signed it",  # issuer unknown
-    21: "set tls.ca_file to the authority that signed it",  # first certificate cannot be verified
-    62: "set tls.server_name to a name in it",  # host name mismatch
-    64: "set tls.server_name to a name in it",  # address mismatch
+    18: "set {}.ca_file to the authority that signed it",  # self-signed
+    19: "set {}.ca_file to the authority that signed it",  # self-signed in the chain
+    20: "set {}.ca_file to the authority that signed it",  # issuer unknown
+    21: "set {}.ca_file to the authority that signed it",  # first certificate cannot be verified
+    62: "set {}.server_name to a name in it",  # host name mismatch
+    64: "set {}.server_name to a name in it",  # address mismatch
 }
 """By OpenSSL's X509_V_ERR_* codes."""
 
 
-def _tls_failure(error: ssl.SSLError, doing: str) -> TlsError:
+def _tls_failure(error: ssl.SSLError, doing: str, peer: Peer) -> TlsError:
     if isinstance(error, ssl.SSLCertVerificationError):
-        remedy = _CERTIFICATE_REMEDIES.get(error.verify_code, "check it and tls.ca_file")
+        remedy = _CERTIFICATE_REMEDIES.get(error.verify_code, "check it and {}.ca_file").format(peer.tls)
         return TlsError(f"{doing}: {NOT_ACCEPTED}, {error.verify_message.rstrip('.')}; {remedy}")
     reason = error.reason or "unknown"
     if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"):
-        return TlsError(f"{doing}: {SPEAKS_NO_TLS}; write url with http://")
+        return TlsError(f"{doing}: {SPEAKS_NO_TLS}; write {peer.url} with http://")
     if "ALERT" in reason:
-        return TlsError(f"{doing}: {REFUSED}, {reason}; check tls.cert_file, tls.key_file and tls.server_name")
-    return TlsError(f"{doing}: {reason}; check the tls settings of both sides")
+        keys = f"{peer.tls}.cert_file, {peer.tls}.key_file and {peer.tls}.server_name"
+        return TlsError(f"{doing}: {REFUSED}, {reason}; check {keys}")
+    return TlsError(f"{doing}: {reason}; check the {peer.tls} settings of both sides")
 
 
 def _context(tls: Tls) -> ssl.SSLContext:
@@ -287,17 +360,20 @@ def _context(tls: Tls) -> ssl.SSLContext:
                 read_file(path)
             except OSError as error:
                 reason = error.strerror
-                raise TlsError(f"tls.{key} {path}: {reason}; it must be a file that the exporter may read") from None
+                raise TlsError(
+                    f"{tls.key}.{key} {path}: {reason}; it must be a file that the exporter may read"
+                ) from None
     try:
         context = ssl.create_default_context(cafile=tls.ca_file)
     except ssl.SSLError:
-        raise TlsError(f"tls.ca_file {tls.ca_file}: no certificate in it; write certificates in PEM into it") from None
+        text = f"{tls.key}.ca_file {tls.ca_file}: no certificate in it; write certificates in PEM into it"
+        raise TlsError(text) from None
     if tls.cert_file is not None:
         try:  # the empty password keeps OpenSSL from asking for one on the terminal
             context.load_cert_chain(tls.cert_file, tls.key_file, password="")
         except ssl.SSLError:
             raise TlsError(
-                f"tls.cert_file {tls.cert_file}: no certificate with its key; write both in PEM, unencrypted"
+                f"{tls.key}.cert_file {tls.cert_file}: no certificate with its key; write both in PEM, unencrypted"
             ) from None
     if tls.insecure_skip_verify:
         context.check_hostname = False
@@ -388,23 +464,20 @@ def connect(place: Place, addresses: Addresses, limit: Limit) -> socket.socket:
 
 
 def _look_up(place: Place, limit: Limit) -> Addresses:
-    """Return the addresses of a host, at least one.
-
-    A lookup cannot be interrupted, so it runs in a thread of its own, which is left alone if it takes too long.
-    """
+    """Return the addresses of a host, at least one."""
     limit.doing = f"look up {place.host}"
-    found: queue.SimpleQueue[Addresses | Exception] = queue.SimpleQueue()
+    return limit.run(partial(socket.getaddrinfo, place.host, place.port, type=socket.SOCK_STREAM))
 
-    def look_up() -> None:
-        try:
-            found.put(socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM))
-        except Exception as error:
-            found.put(error)
 
-    threading.Thread(target=look_up, name=f"look up {place.host}", daemon=True).start()
-    while True:
-        with suppress(queue.Empty):
-            answer = found.get(timeout=min(_TICK_SECONDS, limit.left()))
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
+def origin_of(location: str) -> str:
+    """Return scheme, host and port of a Location header, and nothing else of it: it may carry credentials."""
+    try:
+        parts = urlsplit(location)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return "an unreadable place"
+    if not host:
+        return "another path of the same host"
+    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(host):
+        return "an unreadable place"
+    return f"{parts.scheme}://{host}" + (f":{port}" if port else "")

@@ -14,7 +14,6 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 from exporter.errors import (
     ForbiddenError,
@@ -25,7 +24,7 @@ from exporter.errors import (
     UnauthorizedError,
 )
 from exporter.ingest.auth import Auth
-from exporter.ingest.connection import Certificate, Connection, Limit, Place, Tls, failure_of, shown_certificate
+from exporter.ingest.connection import Certificate, Connection, Limit, Place, Tls, origin_of, shown_certificate
 
 _T = TypeVar("_T")
 
@@ -41,7 +40,6 @@ _OUR_HEADERS: Mapping[str, str | bytes] = {
     "Accept-Encoding": "gzip",
 }
 
-_HOST = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _NOT_IN_HEADERS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -122,7 +120,7 @@ class Coordinator:
         self._place = Place.of(url)
         self._auth = auth
         self._tls = tls
-        self._headers = dict(_header(name, value) for name, value in (headers or {}).items())
+        self._more_headers = dict(_header(name, value) for name, value in (headers or {}).items())
         self._timeout = timeout
         self._max_response_bytes = max_response_bytes
         self._aborted = threading.Event()
@@ -144,7 +142,7 @@ class Coordinator:
         place = replace(self._place, https=self._place.https and as_whom is not AsWhom.NOBODY_IN_CLEAR)
 
         def step(limit: Limit) -> Reply:
-            headers = {**(self._request_headers() if as_whom is AsWhom.US else _OUR_HEADERS), "Accept": "*/*"}
+            headers = {**(self._headers(limit) if as_whom is AsWhom.US else _OUR_HEADERS), "Accept": "*/*"}
             with Connection(place, self._tls, limit) as connection:
                 return _reply(path, connection.get(path, headers), max_bytes)
 
@@ -168,21 +166,21 @@ class Coordinator:
         except PollError as error:
             failure = error
         except (OSError, http.client.HTTPException, UnicodeError) as error:
-            failure = failure_of(error, limit.doing, self._place.https)
+            failure = limit.failure_of(error, self._place.https)
         # Whoever keeps the failure to show it must not keep, by its traceback, the bodies that it left unfinished.
         failure.__context__ = None
         raise failure.with_traceback(None)
 
-    def _request_headers(self) -> dict[str, str | bytes]:
-        return {**_OUR_HEADERS, **self._auth.headers(), **self._headers, "Accept-Encoding": "gzip"}
+    def _headers(self, limit: Limit) -> dict[str, str | bytes]:
+        return {**_OUR_HEADERS, **self._auth.headers(limit), **self._more_headers, "Accept-Encoding": "gzip"}
 
     def _poll(self, limit: Limit, replies: list[Reply] | None) -> Answer:
         started = time.monotonic()
         limit.left()
-        headers = self._request_headers()
         with Connection(self._place, self._tls, limit) as connection:
-            info = _info(connection, headers, replies)
-            response = connection.get(_LIST, headers)
+            requests = _Requests(connection, lambda: self._headers(limit), lambda: self._auth.refused(limit))
+            info = _info(requests, replies)
+            response = requests.get(_LIST)
             if replies is not None:
                 replies.append(_reply(_LIST, response, 0 if response.status == 200 else _MAX_INFO_BYTES))
             if response.status != 200:
@@ -204,7 +202,7 @@ class Coordinator:
                 remedy += "; a coordinator that authenticates over HTTPS refuses everybody over http://"
             return ForbiddenError(f"{answered}; {remedy}")
         if 300 <= response.status < 400:
-            target = _origin(response.headers.get("Location", ""))
+            target = origin_of(response.headers.get("Location", ""))
             return HttpStatusError(f"{answered}, a redirect to {target}; none is followed: write its target in url")
         return HttpStatusError(f"{answered}; {_REMEDIES.get(response.status, _SEE_LOG)}")
 
@@ -216,8 +214,29 @@ def _header(name: str, value: str) -> tuple[str, bytes]:
     return name.title(), value.encode()
 
 
-def _info(connection: Connection, headers: Mapping[str, str | bytes], replies: list[Reply] | None) -> bytearray | None:
-    response = connection.get(_INFO, headers)
+class _Requests:
+    """The requests of one poll, each with headers of its own; once in all a proof that was refused is replaced."""
+
+    def __init__(
+        self, connection: Connection, headers: Callable[[], Mapping[str, str | bytes]], refused: Callable[[], bool]
+    ) -> None:
+        self.connection = connection
+        self._headers = headers
+        self._refused = refused
+        self._may_repeat = True
+
+    def get(self, path: str) -> http.client.HTTPResponse:
+        """Return the answer to GET, its body unread."""
+        response = self.connection.get(path, self._headers())
+        if response.status != 401 or not self._refused() or not self._may_repeat:
+            return response
+        self._may_repeat = False
+        self.connection.close()
+        return self.connection.get(path, self._headers())
+
+
+def _info(requests: _Requests, replies: list[Reply] | None) -> bytearray | None:
+    response = requests.get(_INFO)
     head = None if replies is None else _reply(_INFO, response, 0 if response.status == 200 else _MAX_INFO_BYTES)
     body: bytearray | None = None
     if response.status == 200:
@@ -226,7 +245,7 @@ def _info(connection: Connection, headers: Mapping[str, str | bytes], replies: l
     if replies is not None and head is not None:
         replies.append(replace(head, body=bytes(body)) if body else head)
     if body is None:
-        connection.close()  # with the rest of the body unread no other answer can follow on it
+        requests.connection.close()  # with the rest of the body unread no other answer can follow on it
     return body
 
 
@@ -238,7 +257,7 @@ def _reply(path: str, response: http.client.HTTPResponse, max_bytes: int) -> Rep
         status=response.status,
         content_type=response.headers.get("Content-Type", "").partition(";")[0].strip().lower(),
         offers=_offers(response),
-        target=_origin(response.headers.get("Location", "")) if 300 <= response.status < 400 else "",
+        target=origin_of(response.headers.get("Location", "")) if 300 <= response.status < 400 else "",
         date=_date(response),
         received=received,
         body=_beginning(response, max_bytes) if max_bytes else b"",
@@ -313,17 +332,3 @@ def _date(response: http.client.HTTPResponse) -> float | None:
     except ValueError:
         return None
     return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
-
-
-def _origin(location: str) -> str:
-    """Return scheme, host and port of a Location header, and nothing else of it: it may carry credentials."""
-    try:
-        parts = urlsplit(location)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        return "an unreadable place"
-    if not host:
-        return "another path of the same host"
-    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(host):
-        return "an unreadable place"
-    return f"{parts.scheme}://{host}" + (f":{port}" if port else "")

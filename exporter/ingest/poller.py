@@ -33,9 +33,9 @@ class Poller:
 
     *report* gets each answer or failure and returns the seconds from the start of this poll to the start of the next;
     after a failure `backoff` decides instead, from the end of the poll. A poll that took longer is followed by the
-    next one at once, and the missed ones are not made up for. An unexpected exception is logged with its traceback,
-    and the thread lives on; one of *ask* is reported as InternalError. Failures of a poll that was under way when the
-    poller was stopped are not reported: most likely the stop made them.
+    next one at once, and the missed ones are not made up for. An unexpected exception, of whatever kind, is logged with
+    its traceback, and the thread lives on; one of *ask* is reported as InternalError. Failures of a poll that was under
+    way when the poller was stopped are not reported: most likely the stop made them.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Poller:
             return started
         try:
             self._interval = self._report(result)
-        except Exception:
+        except BaseException:  # even an exit: nothing but a stop ends the polls of a cluster
             _log.exception('cluster "%s": unexpected failure to work up a poll; the next poll goes on', self._name)
             succeeded = False
         if succeeded:
@@ -100,6 +100,6 @@ class Poller:
             return self._ask()
         except PollError as failure:
             return failure
-        except Exception as error:
+        except BaseException as error:
             _log.exception('cluster "%s": unexpected failure of a poll; the next poll goes on', self._name)
-            return InternalError(f"poll: {type(error).__name__}; a defect of the exporter, the log has its traceback")
+            return InternalError(f"poll: {type(error).__name__}, a defect of the exporter; report it with its log")

@@ -368,14 +368,19 @@ def try_trino(trials: Trials, engine: Engine) -> None:
         "http-server.authentication.certificate.user-mapping.pattern": ".*CN=([^,]*).*",
         "internal-communication.shared-secret": secrets.token_hex(32),
     }
-    with Faulty(_with_passwords(engine), folder / "coordinator", settings) as server:
-        server.put_file("password-authenticator.properties", _password_file(folder, [GRANTED, BLIND]))
+    with Faulty(with_passwords(engine), folder / "coordinator", settings) as server:
+        server.put_file("password-authenticator.properties", password_file(folder, [GRANTED, BLIND]))
         secure = f"https://127.0.0.1:{port}"
         plain = {"url": server.url, "user": GRANTED}
-        good = {"url": secure, "user": GRANTED, "tls": {"ca_file": ca}, "auth": _secret(folder, "right", PASSWORD)}
+        good = {
+            "url": secure,
+            "user": GRANTED,
+            "tls": {"ca_file": ca},
+            "auth": password_auth(folder, "right", PASSWORD),
+        }
         blind = {**good, "user": BLIND}
         server.start()
-        _run_with_password(server, secure, ca)
+        run_with_password(server, secure, ca)
         trials.expect("TLS, password and rights as they should be", good)
         checked = trials.expect("an authority that nobody named", {**good, "tls": {}}, "certificate")
         trials.expect_words("it says who signed", checked, "trustme", "tls.ca_file")
@@ -397,14 +402,14 @@ def try_trino(trials: Trials, engine: Engine) -> None:
             "Basic, Bearer",
             "auth.password_file (Basic) or auth.bearer_token_file (Bearer)",
         )
-        wrong = {**good, "auth": _secret(folder, "wrong", "staple battery")}
+        wrong = {**good, "auth": password_auth(folder, "wrong", "staple battery")}
         trials.expect("a wrong password", wrong, "unauthorized")
         token = {**good, "auth": _token(folder, "token", key, GRANTED, 3600)}
         trials.expect("a token", token)
         trials.expect(
             "a token that has expired", {**good, "auth": _token(folder, "old", key, GRANTED, -60)}, "unauthorized"
         )
-        certificate = _client_certificate(folder, authority, GRANTED)
+        certificate = client_certificate(folder, authority, GRANTED)
         trials.expect("a certificate of ours", {**nothing, "tls": {"ca_file": ca, **certificate}})
         acting = {**good, "headers": {"X-Trino-User": "alice"}}
         trials.expect("a header that asks to act as another user", acting, "impersonation")
@@ -429,7 +434,7 @@ def try_prestodb(trials: Trials, engine: Engine) -> None:
         try_two_addresses(trials, server)
 
 
-def _with_passwords(engine: Engine) -> Engine:
+def with_passwords(engine: Engine) -> Engine:
     """Return the engine with a plugin for password files beside its own: that of 476, the last one published."""
     donor = replace(ENGINES["trino-476"], name="trino-476-passwords", kept=("password-authenticators",), plugins=())
     plugin = assemble(donor) / "plugin" / "password-authenticators"
@@ -447,7 +452,7 @@ def _with_passwords(engine: Engine) -> Engine:
     return combined
 
 
-def _password_file(folder: Path, users: Sequence[str]) -> dict[str, str]:
+def password_file(folder: Path, users: Sequence[str]) -> dict[str, str]:
     """Write a file with the password of each user, and return the settings that name it."""
     lines = []
     for user in users:
@@ -458,7 +463,7 @@ def _password_file(folder: Path, users: Sequence[str]) -> dict[str, str]:
     return {"password-authenticator.name": "file", "file.password-file": str(folder / "passwords")}
 
 
-def _secret(folder: Path, name: str, secret: str) -> dict[str, str]:
+def password_auth(folder: Path, name: str, secret: str) -> dict[str, str]:
     (folder / name).write_text(secret)
     return {"password_file": str(folder / name)}
 
@@ -475,14 +480,14 @@ def _token(folder: Path, name: str, key: bytes, user: str, seconds: float) -> di
     return {"bearer_token_file": str(folder / name)}
 
 
-def _client_certificate(folder: Path, authority: trustme.CA, user: str) -> dict[str, str]:
+def client_certificate(folder: Path, authority: trustme.CA, user: str) -> dict[str, str]:
     leaf = authority.issue_cert(f"{user}@presto.example", common_name=user)
     leaf.cert_chain_pems[0].write_to_path(str(folder / "client.pem"))
     leaf.private_key_pem.write_to_path(str(folder / "client.key"))
     return {"cert_file": str(folder / "client.pem"), "key_file": str(folder / "client.key")}
 
 
-def _run_with_password(server: Server, url: str, ca: str) -> None:
+def run_with_password(server: Server, url: str, ca: str) -> None:
     """Let two users run a query each, over TLS."""
     for user in (GRANTED, BLIND):
         deadline = time.monotonic() + PATIENCE
