@@ -223,6 +223,14 @@ def without(name: str) -> dict[str, Any]:
         (stats(createTime="2026-07-18T10:11:12"), "bad_time"),
         (stats(totalCpuTime="3 fortnights"), "bad_unit"),
         (stats(physicalInputDataSize="3GiB"), "bad_unit"),
+        (stats(processedInputPositions=1e300), "wrong_type"),
+        (stats(cumulativeUserMemory=1e300), "wrong_type"),
+        (stats(totalCpuTime="9" * 400 + "d"), "bad_unit"),
+        (stats(physicalInputDataSize="9" * 400 + "B"), "bad_unit"),
+        (stats(createTime="0001-01-01T00:00:00+23:59"), "bad_time"),
+        (stats(createTime="1969-12-31T23:59:59.999Z"), "bad_time"),
+        (stats(createTime="9999-12-31T00:00:00Z", endTime=None, elapsedTime="2.00d"), "bad_time"),
+        ({**stats(createTime="9999-12-31T23:59:59-23:00"), "state": "RUNNING"}, "bad_time"),
     ],
 )
 def test_a_bad_record_is_rejected_with_a_reason_and_the_rest_counts(record: dict[str, Any], reason: str) -> None:

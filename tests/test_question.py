@@ -44,6 +44,7 @@ DEFAULT = Question()
         ("until=1790035200", {"until": 1790035200.0}),
         ("until=0", {"until": 0.0}),
         ("until=1790035200.25", {"until": 1790035200.25}),
+        ("until=1790035200.123456789", {"until": 1790035200.123457}),
         ("until=2026-09-22", {"until": 1790035200.0}),
         ("until=2026-09-22T00:00:00Z", {"until": 1790035200.0}),
         ("until=2026-09-22T00:00", {"until": 1790035200.0}),
@@ -110,6 +111,7 @@ def test_parameters_are_read(query: str, changes: dict[str, object]) -> None:
         ),
         ("until=1969-12-31", "until: out of range; choose a time from 1970 to 9999"),
         ("until=999999999999", "until: out of range; choose a time from 1970 to 9999"),
+        ("until=253402300799.9999999", "until: out of range; choose a time from 1970 to 9999"),
         ("until=9999-12-31T23:59:59-23:59", "until: out of range; choose a time from 1970 to 9999"),
         ("until=0001-01-01T00:00:00%2B23:59", "until: out of range; choose a time from 1970 to 9999"),
         (

@@ -23,6 +23,8 @@ from exporter.errors import DecodeError
         ("1.03h", 3708.0),
         ("1.03d", 88992.0),
         ("100d", 8640000.0),
+        ("106751.99d", 9223371936.0),
+        ("9223372036854775807ns", 9223372036.854776),
     ],
 )
 def test_durations_of_every_unit(text: str, seconds: float) -> None:
@@ -40,6 +42,8 @@ def test_durations_of_every_unit(text: str, seconds: float) -> None:
         ("1024.00kB", 1048576.0),
         ("2TB", 2.0**41),
         ("3PB", 3.0 * 2**50),
+        ("8192PB", 2.0**63),
+        ("9223372036854775807B", 2.0**63),
     ],
 )
 def test_sizes_of_every_unit(text: str, size: float) -> None:
@@ -47,7 +51,13 @@ def test_sizes_of_every_unit(text: str, size: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "1", "s", "-1s", "1 s", "1.s", "1e3s", "NaNs", "1.0weeks", "1KB", "1.5.5GB", "1s\n", "١s", "1sB"]
+    "text",
+    [
+        *("", "1", "s", "-1s", "1 s", "1.s", "1e3s", "NaNs", "1.0weeks", "1KB", "1.5.5GB", "1s\n", "١s", "1sB"),
+        *("106752d", "8192.01PB", "9300000000000000000ns", "9300000000000000000B", "1" + "0" * 19 + "ns"),
+        *("9" * 400 + "d", "9" * 400 + "B", "0." + "0" * 1_000_000 + "s"),
+    ],
+    ids=lambda text: text[:25],
 )
 def test_anything_else_is_refused_with_a_reason(text: str) -> None:
     for parse in (parse_duration, parse_size):

@@ -55,7 +55,7 @@ def audit(file: LedgerFile) -> Iterator[str]:
             findings = [*_read_totals(file.db, cluster, totals), *_cluster(file, cluster, totals)]
             for finding in findings[:MOST_FINDINGS]:
                 yield f'cluster "{name}": {finding}'
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         yield f"the file is damaged: {error}"
 
 
@@ -107,7 +107,7 @@ def _read_totals(db: sqlite3.Connection, cluster: int, totals: Totals) -> Iterat
 def _values(text: str) -> tuple[str, ...] | None:
     try:
         values = json.loads(text)
-    except ValueError:
+    except (TypeError, ValueError, RecursionError):
         return None
     return tuple(values) if isinstance(values, list) and all(isinstance(value, str) for value in values) else None
 

@@ -167,7 +167,19 @@ class Ledger:
         return row[0] if row else None
 
     def open_book(self, name: str, url: str) -> Book:
-        """Return what is held for the cluster *name*, which is at *url* now (no credentials in it)."""
+        """Return what is held for the cluster *name*, which is at *url* now (no credentials in it).
+
+        Raises LedgerUnusableError if that is nothing that an exporter writes.
+        """
+        try:
+            return self._open_book(name, url)
+        except (TypeError, ValueError, LookupError, RecursionError):  # SQLite's columns hold values of any type
+            raise LedgerUnusableError(
+                f"ledger.path: {self.path} is damaged: it holds what no exporter writes; restore it from a backup, or "
+                "name another file and start counting anew"
+            ) from None
+
+    def _open_book(self, name: str, url: str) -> Book:
         with self._transaction():
             db = self._db
             db.execute(
@@ -233,7 +245,7 @@ class Ledger:
                 )
                 if retired and series[0] in _OF_FINGERPRINTS and series[1][0] in retired:
                     continue
-                book.totals[series] = Total(series_id, total, born, bool(shown))
+                book.totals[series] = Total(series_id, float(total), float(born), bool(shown))
                 if not shown:
                     book.hidden[series] = born
         return book
@@ -573,7 +585,7 @@ def _open(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA journal_size_limit = 16777216")
         _migrate(db)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter where SQLite's message quotes a damaged file
         db.close()
         raise LedgerUnusableError(
             f"ledger.path: cannot use {path}: {error}; restore it from a backup, or name another file"

@@ -25,6 +25,9 @@ from exporter.errors import ExporterError, LedgerReadError, LedgerUnusableError
 USAGE_SINCE = 2
 """Version of the file that brought usage by the hour and by the day."""
 
+_UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
+"""The latter where SQLite's message quotes a damaged file."""
+
 _WAIT_SECONDS = 10.0
 _UNWRITABLE = {"SQLITE_READONLY_DIRECTORY", "SQLITE_READONLY_CANTINIT", "SQLITE_READONLY_RECOVERY", "SQLITE_CANTOPEN"}
 """What SQLite says where it cannot make the files that readers and writers meet in."""
@@ -112,7 +115,7 @@ class LedgerFile:
             raise LedgerUnusableError(f"{self.path}: not a ledger, nor any SQLite file; name another file")
         try:
             self.db = self._connect()
-        except sqlite3.Error as error:
+        except _UNREADABLE as error:
             raise self.failure(error) from None
         try:
             self.version = self._version()
@@ -127,10 +130,10 @@ class LedgerFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.db.close()
-        if isinstance(error, sqlite3.Error):
+        if isinstance(error, _UNREADABLE):
             raise self.failure(error) from None
 
-    def failure(self, error: sqlite3.Error) -> LedgerReadError:
+    def failure(self, error: Exception) -> LedgerReadError:
         """Return what to tell of *error*."""
         return LedgerReadError(f"{self.path}: cannot be read ({error}); see to the file and its disk, or use a backup")
 
@@ -185,7 +188,10 @@ class LedgerFile:
             fingerprints=db.execute("SELECT count(*) FROM statement").fetchone()[0],
             clusters=tuple(
                 self._cluster(*row)
-                for row in db.execute("SELECT id, name, url, lists, listed FROM cluster ORDER BY name").fetchall()
+                for row in db.execute(
+                    f"SELECT id, {_text('name')}, {_text('url')}, {_number('lists')}, CAST(listed AS REAL) "  # noqa: S608
+                    "FROM cluster ORDER BY name"
+                ).fetchall()
             ),
         )
 
@@ -193,7 +199,8 @@ class LedgerFile:
         db = self.db
         queries, listed, in_flight, oldest, newest = db.execute(
             "SELECT count(*), count(*) FILTER (WHERE last_listed IS NULL), "
-            "count(*) FILTER (WHERE outcome = '' AND NOT lost), min(id), max(id) FROM query WHERE cluster = ?",
+            "count(*) FILTER (WHERE outcome = '' AND NOT lost), CAST(min(id) AS TEXT), CAST(max(id) AS TEXT) "
+            "FROM query WHERE cluster = ?",
             (cluster,),
         ).fetchone()
         users = db.execute(
@@ -219,17 +226,25 @@ class LedgerFile:
         if self.version < USAGE_SINCE:
             return None
         rows, start, end = self.db.execute(
-            "SELECT count(*), min(start), max(start) FROM usage WHERE cluster = ? AND days = ?", (cluster, days)
+            f"SELECT count(*), {_number('min(start)')}, {_number('max(start)')} FROM usage "  # noqa: S608
+            "WHERE cluster = ? AND days = ?",
+            (cluster, days),
         ).fetchone()
         return Span(rows, start, end + seconds) if rows else None
 
     def series(self) -> Iterator[StoredSeries]:
-        """Yield every counter series, by cluster and name."""
+        """Yield every counter series, by cluster and name. Raises LedgerReadError if one is none of an exporter's."""
         for cluster, name, values, total, born, shown in self.db.execute(
-            "SELECT cluster.name, series.name, labels, total, born, shown FROM series "
+            f"SELECT {_text('cluster.name')}, series.name, {_text('labels')}, CAST(total AS REAL), "  # noqa: S608
+            f"CAST(born AS REAL), {_number('shown')} FROM series "
             "JOIN cluster ON cluster.id = series.cluster ORDER BY cluster.name, series.name, labels"
         ):
-            labels = dict(zip(_LABELS[name], json.loads(values), strict=True))
+            try:
+                labels = dict(zip(_LABELS[name], json.loads(values), strict=True))
+            except (KeyError, TypeError, ValueError, RecursionError):
+                raise LedgerReadError(
+                    f"{self.path}: has a series that no exporter writes; see what ledger verify says, or use a backup"
+                ) from None
             yield StoredSeries(name, {CLUSTER: cluster, **labels}, total, born, bool(shown))
 
     def copy_to(self, target: Path) -> None:
@@ -267,6 +282,16 @@ class LedgerFile:
                 copy.execute("PRAGMA journal_mode = DELETE")
         except sqlite3.Error as error:
             raise ExporterError(f"{draft.parent}: no copy was made ({error}); see that the disk has room") from None
+
+
+def _text(column: str) -> str:
+    """Return SQL for a text, whatever a damaged row has there: SQLite's columns hold values of any type."""
+    return f"coalesce(CAST({column} AS TEXT), '')"
+
+
+def _number(column: str) -> str:
+    """Return SQL for a whole number, likewise."""
+    return f"coalesce(CAST({column} AS INTEGER), 0)"
 
 
 def _sync(path: Path) -> None:

@@ -32,11 +32,21 @@ _TEXT_TOO_LARGE = "QUERY_TEXT_TOO_LARGE"
 
 _Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
+# Engines count rows in 64 bits, memory over time in their product with milliseconds. What is more would be in a total
+# for good, and infinity minus infinity is no number any more. What is less than nothing is read as nothing.
+_Number = Annotated[float, msgspec.Meta(ge=-(2.0**126), le=2.0**126)]
+
+_YEAR_10000 = 253402300800.0
+
 
 class Rejected(NamedTuple):
     """A record that could not be understood. Holds no text of the record."""
 
     reason: str
+
+
+_REJECTED = {reason: Rejected(reason) for reason in REJECTED_REASONS}
+"""One object for each reason: a list of nothing but commas has a record for every other byte."""
 
 
 class _Session(msgspec.Struct):
@@ -60,9 +70,9 @@ class _Stats(msgspec.Struct, rename="camel"):
     failed_cpu_time: str | None = None
     physical_input_data_size: str | None = None
     raw_input_data_size: str | None = None
-    raw_input_positions: float | None = None
-    processed_input_positions: float | None = None
-    cumulative_user_memory: float | None = None
+    raw_input_positions: _Number | None = None
+    processed_input_positions: _Number | None = None
+    cumulative_user_memory: _Number | None = None
     user_memory_reservation: str | None = None
     peak_user_memory_reservation: str | None = None
     fully_blocked: bool | None = None
@@ -164,14 +174,14 @@ def _decode(record: bytes) -> tuple[Query, Text] | Rejected:
         is_cut = query.error_name == _TEXT_TOO_LARGE
         return query, Text(row.query or "", row.prepared_query, is_cut, session.catalog or "", session.schema or "")
     except DecodeError as error:
-        return Rejected(error.reason)
+        return _REJECTED[error.reason]
     except UnicodeDecodeError:
-        return Rejected("bad_text")
+        return _REJECTED["bad_text"]
     except (msgspec.DecodeError, RecursionError) as error:
         text = str(error)
         if "missing required field" in text or "length >= 1" in text:
-            return Rejected("missing_field")
-        return Rejected("bad_time" if "datetime" in text else "wrong_type")
+            return _REJECTED["missing_field"]
+        return _REJECTED["bad_time" if "datetime" in text else "wrong_type"]
 
 
 def _query(row: _Row) -> Query:
@@ -198,6 +208,8 @@ def _query(row: _Row) -> Query:
             state = "blocked"
         elif state not in LIVE_STATES or state == "blocked":
             state = "unknown"
+    if created < 0.0 or (ended or created) >= _YEAR_10000:
+        raise DecodeError("outside of the years 1970 to 9999", "bad_time")
     return Query(
         id=row.query_id,
         user=session.user or "",
@@ -211,8 +223,8 @@ def _query(row: _Row) -> Query:
             cpu_seconds=_seconds(stats.total_cpu_time),
             failed_cpu_seconds=_seconds(stats.failed_cpu_time),
             input_bytes=_first(_bytes(stats.physical_input_data_size), _bytes(stats.raw_input_data_size)),
-            input_rows=_first(stats.raw_input_positions, stats.processed_input_positions),
-            memory_byte_seconds=(stats.cumulative_user_memory or 0.0) / 1000.0,  # engines count byte milliseconds
+            input_rows=max(0.0, _first(stats.raw_input_positions, stats.processed_input_positions)),
+            memory_byte_seconds=max(0.0, (stats.cumulative_user_memory or 0.0) / 1000.0),  # of byte milliseconds
             queued_seconds=_seconds(stats.queued_time),
             elapsed_seconds=elapsed,
         ),

@@ -183,6 +183,7 @@ def _read_time(text: str) -> float:
                 "not a time; write Unix seconds or ISO 8601 like 2026-09-21T10:00:00Z (a + is %2B in an address)"
             ) from None
         seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    seconds = round(seconds, 6)  # all that `parameters` writes
     if not 0 <= seconds < _LAST_TIME:
         raise ValueError("out of range; choose a time from 1970 to 9999")
     return seconds
