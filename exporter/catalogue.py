@@ -173,8 +173,14 @@ FINGERPRINT_REPEATED_CPU = _counter(
     "CPU time of those, as known when their end was seen.",
     FINGERPRINT,
 )
-QUERY_DURATION = _histogram("presto_query_duration_seconds", "Time of ended queries from creation to end.", _SECONDS)
-QUERY_QUEUED = _histogram("presto_query_queued_seconds", "Time that ended queries spent in the queue.", _SECONDS)
+QUERY_DURATION = _histogram(
+    "presto_query_duration_seconds",
+    "Time of ended queries from creation to end (queryStats.endTime - createTime).",
+    _SECONDS,
+)
+QUERY_QUEUED = _histogram(
+    "presto_query_queued_seconds", "Time that ended queries spent in the queue (queryStats.queuedTime).", _SECONDS
+)
 QUERY_PEAK_MEMORY = _histogram(
     "presto_query_peak_memory_bytes",
     "Peak of user memory of ended queries, as known when the end was seen (queryStats.peakUserMemoryReservation).",
@@ -189,7 +195,11 @@ FINGERPRINT_INFO = _own_gauge(
     "statement",
 )
 IN_FLIGHT = _gauge(
-    "presto_user_queries_in_flight", "Queries listed now that have not ended, by state.", "user", "source", "state"
+    "presto_user_queries_in_flight",
+    "Queries listed now that have not ended, by state (blocked: queryStats.fullyBlocked).",
+    "user",
+    "source",
+    "state",
 )
 IN_FLIGHT_MEMORY = _gauge(
     "presto_user_in_flight_memory_bytes",
@@ -237,7 +247,7 @@ RETENTION_HEADROOM = _gauge(
 )
 VISIBLE_USERS = _gauge(
     "presto_exporter_visible_users",
-    "Distinct users in the last list; a lasting 0 or 1 smells of missing rights to view other users' queries.",
+    "Distinct users in the last list (session.user); a lasting 0 or 1 smells of missing rights to view queries.",
 )
 LABEL_VALUES = _gauge("presto_exporter_label_values", "Values of a label that have a series of their own.", "label")
 LABEL_LIMIT = _gauge(

@@ -155,6 +155,7 @@ def check(config_file: str | None, coordinator: tuple[str, ...], form: str) -> N
     Reach, TLS, authentication, what the user may see, clock, retention, size and time of the list. Submits no query.
     Exit code: 0 if all is good, 1 if there is a problem, 2 for a configuration that cannot be used.
     """
+    logs.configure("warn", "logfmt", sys.stderr)  # else Python itself writes what an unexpected exception says
     results = probe.check(_read(config_file, coordinator, {}).clusters, coordinator_of)
     if form == "json":
         _write(terminal.to_json(results) + "\n")

@@ -196,6 +196,7 @@ class Pipeline:
         self._out_of_sight: dict[str, Unlisted] = {}
         self._restarted: set[str] = set()
         self._counts: dict[Series, float] = {}
+        self._unwritten: LedgerBusyError | None = None
         self._next_forget = self._next_tidy = now
         self._open(now)
 
@@ -235,24 +236,25 @@ class Pipeline:
         self._was_listed = {query.id: query.is_terminal for query in listed.values()}
         self._lists += 1
         self._listed_at = now
-        ledger_error = None
+        self._unwritten = None
         try:
             self._commit(listed, now)
             self._tidy(now)
         except LedgerBusyError as error:
-            ledger_error = error
+            self._unwritten = error
         self._publish_live(listed.values())
         self._publish_health(self._healthy(listed, query_list, answer, info, findings, now))
-        return Done(completeness.interval(self._poll_interval, self._memory.kept_seconds), ledger_error)
+        return Done(completeness.interval(self._poll_interval, self._memory.kept_seconds), self._unwritten)
 
     def failed(self, error: PollError, seconds: float, now: float) -> Done:
         """Account for a poll that gave no list. Gauges of queries in flight are shown no more, counters stay."""
         self._count((POLLS.name, (error.result,)))
-        ledger_error = None
-        try:
-            self._write(self._entry(), now)
-        except LedgerBusyError as busy:
-            ledger_error = busy
+        ledger_error = self._unwritten
+        if ledger_error is None:  # else the ledger would take for looked at what it has not been charged with
+            try:
+                self._write(self._entry(), now)
+            except LedgerBusyError as busy:
+                ledger_error = busy
         self._publish((metric.name, []) for metric in LIVE_GAUGES)
         self._publish_health(replace(self.health, up=False, failure=str(error), poll_seconds=seconds))
         return Done(completeness.interval(self._poll_interval, self._memory.kept_seconds), ledger_error)

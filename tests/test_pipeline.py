@@ -492,3 +492,28 @@ def test_no_literal_is_shown_or_kept(desk: Desk) -> None:
 )
 def test_statements_are_cut_at_a_word(template: str, longest: int, shown: str) -> None:
     assert shorten(template, longest) == shown
+
+
+def test_a_failed_poll_does_not_take_for_looked_at_what_the_ledger_was_not_charged_with(desk: Desk) -> None:
+    """Or what only a list showed that could not be written is neither counted nor missed after a kill."""
+    desk.poll(row(qid(0)))
+    desk.ledger._db.execute("PRAGMA query_only = ON")
+    unwritten = answer(*map(row, map(qid, range(5))), clock=desk.now + 15.0)
+    assert desk.pipeline.polled(unwritten, desk.now + 15.0).ledger_error is not None
+    desk.ledger._db.execute("PRAGMA query_only = OFF")
+    assert desk.pipeline.failed(PollTimeoutError("late"), 1.0, desk.now + 30.0).ledger_error is not None
+    desk.reopen()  # as if it had been killed
+    desk.poll(row(qid(5)), after=3600.0)
+    desk.poll(row(qid(5)), after=3600.0)
+    assert desk.value("presto_exporter_queries_missed_total") == 4.0
+
+
+def test_failed_polls_are_counted_once_the_ledger_takes_a_list_again(desk: Desk) -> None:
+    desk.poll(row(qid(0)))
+    desk.ledger._db.execute("PRAGMA query_only = ON")
+    assert desk.pipeline.polled(answer(row(qid(1))), desk.now).ledger_error is not None
+    desk.ledger._db.execute("PRAGMA query_only = OFF")
+    desk.pipeline.failed(PollTimeoutError("late"), 1.0, desk.now)
+    desk.poll(row(qid(1)))
+    assert desk.value("presto_exporter_polls_total", result="timeout") == 1.0
+    assert desk.value("presto_exporter_polls_total", result="success") == 3.0

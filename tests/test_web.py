@@ -443,6 +443,30 @@ class TestClientsThatMisbehave:
             for connection in idle:
                 connection.close()
 
+    @pytest.mark.parametrize(
+        "others", [b"", b"GET /metrics HTTP/1.1\r\nX: ", b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"]
+    )
+    def test_neither_half_requests_nor_answers_that_nobody_takes_keep_out_who_asks(self, others: bytes) -> None:
+        """Whatever most connections do, they make room for each other."""
+        with serving(published(BIG), limits=Limits(600, 600, connections=8)) as server:
+            clients = [connect(server, receive_buffer=4096) for _ in range(3)]
+            for client in clients:
+                client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert client.recv(10)
+            for _ in range(40):
+                clients.append(connect(server, receive_buffer=4096))
+                with contextlib.suppress(ConnectionError):
+                    clients[-1].sendall(others)
+            for _ in range(3):
+                assert get(server, "/-/healthy").text == "healthy\n"
+                assert get(server).text.endswith("\n")
+            for client in clients:
+                client.close()
+
+    @pytest.mark.parametrize(("files", "connections"), [(20, 5), (256, 64), (1024, 256), (1 << 20, 256), (1, 1)])
+    def test_of_the_files_that_may_be_open_connections_take_a_quarter(self, files: int, connections: int) -> None:
+        assert Limits().within(files) == Limits(connections=connections)
+
     def test_slow_scrapers_block_nobody_and_hold_no_copies(self) -> None:
         exposition = published(BIG)
         size = sum(map(len, exposition.render(False)))

@@ -11,7 +11,7 @@ from pathlib import Path
 from exporter.errors import ListenError
 
 BACKLOG = 512
-"""Connections accepted in one go, by which a limit can be overrun: 768 files in all, of 1024 mostly."""
+"""Connections that wait to be accepted."""
 
 _FIRST_PASSED = 3  # file descriptor; those of systemd follow each other. Source: sd_listen_fds(3)
 

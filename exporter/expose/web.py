@@ -7,19 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import hashlib
+import logging
 import math
+import os
 import re
+import resource
 import socket
 import ssl
+import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from html import escape
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import uvicorn
@@ -44,6 +50,9 @@ from exporter.report.report import Report
 
 _WRITE = 1 << 16  # bytes; a slow reader makes us hold a few of them, a fast one costs a step for each
 _GRACE = 1.0  # seconds for answers under way when the server stops
+_OUT_OF_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)  # for which asyncio waits and tries again
+
+_log = logging.getLogger(__name__)
 
 _TEXT = "text/plain; version={}; charset=utf-8"
 _OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -77,10 +86,24 @@ class Limits(NamedTuple):
     answer_seconds: float = 120.0
     """To take an answer; and then to begin another request."""
     connections: int = 256
-    """At once; with one more, of those that ask nothing the one whose time is up first is closed."""
+    """At once, and not more than a quarter of the files that the process may open.
+
+    With one more, one of the address that has most of them is closed: of those that ask nothing, if they are more than
+    half of its own, else of those that take an answer, the one whose time is up first. So neither an address nor a kind
+    can keep out another.
+    """
+
+    def within(self, files: int) -> Limits:
+        """Return these limits for a process that may open so many files."""
+        return self._replace(connections=max(1, min(self.connections, files // 4)))
 
 
 LIMITS = Limits()
+
+
+def _most_files() -> int:
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return sys.maxsize if most == resource.RLIM_INFINITY else most
 
 
 def create_app(
@@ -320,13 +343,17 @@ class Server:
         self._listen_on = listen_on
         self._sockets: list[socket.socket] = []
         self._paths: list[str] = []
+        files = _most_files()
+        limits = limits.within(files)
         connection = {"limits": limits, "access": None if access is None else staticmethod(access)}
         self._uvicorn = _Uvicorn(
             uvicorn.Config(
                 app if access is None else Guard(app, access),
                 loop="asyncio",
                 http=type("_LimitedConnection", (_Connection,), connection),
-                backlog=BACKLOG,
+                # What is accepted in one go, three times before any of it is read or closed: it must neither push out
+                # those that have asked, nor use up the files.
+                backlog=max(1, min(limits.connections // 4, files // 16 // max(1, len(listen_on)))),
                 ws="none",
                 lifespan="off",
                 interface="asgi3",
@@ -382,6 +409,13 @@ class Server:
 
 
 class _Uvicorn(uvicorn.Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve, and log what goes wrong in our own words: asyncio would quote values."""
+        asyncio.get_running_loop().set_exception_handler(_note_failure)
+        await super().startup(sockets)
+        for listening in sockets or ():
+            listening.listen(BACKLOG)  # asyncio takes the number that it accepts in one go for this, too
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close all, as uvicorn does, but do not wait for clients that do not take their answers."""
         cut_off = asyncio.get_running_loop().call_later(_GRACE, self._cut_off)
@@ -391,6 +425,17 @@ class _Uvicorn(uvicorn.Server):
     def _cut_off(self) -> None:
         for connection in list(self.server_state.connections):
             connection.transport.abort()
+
+
+def _note_failure(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    error = context.get("exception")
+    if isinstance(error, OSError) and error.errno in _OUT_OF_FILES:
+        _log.error(
+            "web: no connection is accepted: %s; raise the limit of open files, or see what holds them",
+            os.strerror(error.errno).lower(),
+        )
+    else:
+        _log.error("web: unexpected failure; the other connections go on", exc_info=error)
 
 
 class _Connection(H11Protocol):
@@ -404,11 +449,24 @@ class _Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._close_at(self.loop.time() + self.limits.request_seconds)
-        if len(self.connections) > self.limits.connections:
-            idle = [other for other in self.connections if isinstance(other, _Connection) and other._is_idle()]
-            min(idle, key=_Connection._closes_at)._close()
+        self._make_room()
         if self.access is not None:
             self._secure(transport, self.access())
+
+    def _make_room(self) -> None:
+        if len(self.connections) <= self.limits.connections:
+            return
+        every = [one for one in self.connections if isinstance(one, _Connection) and one._deadline]
+        if len(every) <= self.limits.connections:  # the others are being closed
+            return
+        address, _ = Counter([one._address() for one in every]).most_common(1)[0]
+        theirs = [one for one in every if one._address() == address]
+        idle = [one for one in theirs if one._is_idle()]
+        most = idle if len(idle) * 2 > len(theirs) else [one for one in theirs if not one._is_idle()]
+        min(most, key=_Connection._closes_at)._close()
+
+    def _address(self) -> str:
+        return self.client[0] if self.client else ""
 
     def _secure(self, transport: asyncio.Transport, access: Access) -> None:
         """Put TLS between us and the client, where there is TLS; the handshake has the first request's deadline."""
