@@ -1,4 +1,4 @@
-# make help · demo · test · check · engines · monitoring · bench · update · package · sbom · audit · image
+# make help · demo · test · check · engines · monitoring · bench · soak · update · package · sbom · audit · image
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -37,6 +37,9 @@ monitoring: $(STAMP) ## a real server with the JMX agent, Prometheus with every 
 bench: $(STAMP) ## what a poll, a scrape and the memory cost, as ratios
 	$(BIN)/python -m bench
 
+soak: $(STAMP) ## a simulated month in which everything goes wrong, in minutes
+	$(BIN)/python -m tests.soak
+
 update: $(STAMP) ## rewrite golden files; the diff is the review
 	UPDATE=1 $(BIN)/python -m pytest -q tests
 
@@ -69,4 +72,4 @@ image: ## the image presto-query-exporter; IMAGE_BUILD="podman build" for anothe
 clean: ## forget the environment and the caches
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .coverage *.egg-info
 
-.PHONY: help demo test check engines monitoring bench update package sbom audit image clean
+.PHONY: help demo test check engines monitoring bench soak update package sbom audit image clean
