@@ -80,7 +80,6 @@ def listing(body: bytes) -> Callable[[], Answer]:
 
 UNEXPECTED: list[BaseException] = [
     DecodeError(SECRET),
-    LedgerUnusableError("ledger.path: gone; restore it"),
     ExporterError("any other of ours"),
     MemoryError(SECRET),
     RecursionError(SECRET),
@@ -105,8 +104,10 @@ TABLE: list[tuple[str, Callable[[], Answer], str]] = [
     ("a defect, told as one", asking(InternalError("poll: a defect")), "internal"),
     ("of no kind", asking(PollError("poll: no list")), "internal"),
     *((f"asking: {type(error).__name__}", asking(error), "internal") for error in UNEXPECTED),
+    ("asking: the ledger is damaged", asking(LedgerUnusableError("ledger.path: gone; restore it")), "internal"),
     ("asking: the ledger is busy", asking(LedgerBusyError("ledger: full; free some disk")), "internal"),
     *((f"report: {type(error).__name__}", reporting(error), "internal") for error in UNEXPECTED),
+    ("report: the ledger is damaged", reporting(LedgerUnusableError("ledger.path: gone; restore it")), ""),
     ("report: the ledger is busy", reporting(LedgerBusyError("ledger: full; free some disk")), ""),
     ("report: half a list", listing(b'[{"queryId": "x"'), "decode"),
     ("report: nested without end", listing(b"[" * 1_000_000), "decode"),
