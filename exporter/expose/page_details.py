@@ -1,8 +1,11 @@
-"""The pages of one fingerprint and of one user. They take a window and clusters, and no other filter."""
+"""The pages of one fingerprint and of one user. They take a window and clusters, and no other filter.
+
+Each comes in two parts: what two questions tell, then the tables of what made it up.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from exporter.expose import page_address
@@ -28,8 +31,11 @@ _UNKNOWN = Statement("", "", (), (), 0.0)
 _Address = Callable[[Question], str]
 
 
-def fingerprint(identity: str, question: Question, ask: Ask) -> str | None:
-    """Return the content of a fingerprint's page, None if the ledger has no usage of it."""
+def fingerprint(identity: str, question: Question, ask: Ask) -> Iterator[str] | None:
+    """Return the content of a fingerprint's page in parts, None if the ledger has no usage of it.
+
+    Here and while the parts are made, ExporterError is raised if a question is not answered.
+    """
     scope = page_address.scope(question)
     one = replace(scope, fingerprints=(identity,), compare=True, trend=True)
     report = ask(one)
@@ -45,36 +51,38 @@ def fingerprint(identity: str, question: Question, ask: Ask) -> str | None:
     crumbs = f'<a href="{text(page_address.overview(scope))}">Queries</a><span>Fingerprint</span>'
     head = _head(crumbs, f"<code>{text(cut(identity))}</code>{kind}", report, scope, address)
     if not report.rows:
-        return (
-            f'{head}{nothing(report, scope, address)}<div class="grid">{_template(statement, identity, "wide")}</div>'
+        template = f'<div class="grid">{_template(statement, identity, "wide")}</div>'
+        return iter((f"{head}{nothing(report, scope, address)}{template}",))
+
+    def parts() -> Iterator[str]:
+        whole = ask(replace(scope, group_by=Group.CLUSTER, limit=0)).total  # no row is wanted
+        facts = _facts(
+            ("First seen", _first_seen(statement, report)),
+            ("Users", count(report.rows[0].users)),
+            ("Reads", _tables(statement.read, scope)),
+            ("Writes", _tables(statement.written, scope)),
         )
-    parts = replace(one, compare=False, trend=False, limit=_MOST)
-    whole = ask(replace(scope, group_by=Group.CLUSTER, limit=0)).total  # no row is wanted
-    left = [_durations(report), small_table(ask(replace(parts, group_by=Group.USER)), "Who runs it")]
-    right = [_errors(report), small_table(ask(replace(parts, group_by=Group.SOURCE)), "With which tools")]
-    if len(report.clusters) > 1:
-        left.append(small_table(ask(replace(parts, group_by=Group.CLUSTER)), "On which clusters"))
-    facts = _facts(
-        ("First seen", _first_seen(statement, report)),
-        ("Users", count(report.rows[0].users)),
-        ("Reads", _tables(statement.read, scope)),
-        ("Writes", _tables(statement.written, scope)),
-    )
-    return "\n".join(
-        (
-            head,
-            tiles(report, whole.cpu_seconds),
-            f'<div class="grid">{_template(statement, identity, "two")}'
-            f'<div class="stack">{_card(facts)}{_card(_repeats(report))}</div></div>',
-            charts(report.trend, report.step, report.end),
-            _beside(left, right),
-            small_print(report),
+        yield "\n".join(
+            (
+                head,
+                tiles(report, whole.cpu_seconds),
+                f'<div class="grid">{_template(statement, identity, "two")}'
+                f'<div class="stack">{_card(facts)}{_card(_repeats(report))}</div></div>',
+                charts(report.trend, report.step, report.end),
+            )
         )
-    )
+        part = replace(one, compare=False, trend=False, limit=_MOST)
+        left = [_durations(report), small_table(ask(replace(part, group_by=Group.USER)), "Who runs it")]
+        right = [_errors(report), small_table(ask(replace(part, group_by=Group.SOURCE)), "With which tools")]
+        if len(report.clusters) > 1:
+            left.append(small_table(ask(replace(part, group_by=Group.CLUSTER)), "On which clusters"))
+        yield f"{_beside(left, right)}\n{small_print(report)}"
+
+    return parts()
 
 
-def user(who: str, question: Question, ask: Ask) -> str | None:
-    """Return the content of a user's page, None if the ledger has no usage of theirs."""
+def user(who: str, question: Question, ask: Ask) -> Iterator[str] | None:
+    """Return the content of a user's page in parts, None if the ledger has no usage of theirs. Raises like those."""
     scope = page_address.scope(question)
     one = replace(scope, users=(who,), compare=True, trend=True, limit=_MOST)
     report = ask(one)
@@ -87,24 +95,27 @@ def user(who: str, question: Question, ask: Ask) -> str | None:
     crumbs = f'<a href="{text(page_address.overview(scope, group_by=Group.USER))}">Users</a><span>User</span>'
     head = _head(crumbs, name(who, 200), report, scope, address)
     if not report.rows:
-        return head + nothing(report, scope, address)
-    parts = replace(one, compare=False, trend=False)
-    whole = ask(replace(scope, group_by=Group.CLUSTER, limit=0)).total  # no row is wanted
-    left = [_durations(report), small_table(ask(replace(parts, group_by=Group.SOURCE)), "With which tools")]
-    left.append(_repeats(report))
-    right = [_errors(report), small_table(ask(replace(parts, group_by=Group.TABLE)), "On which tables")]
-    everything = text(page_address.overview(scope, users=(who,)))
-    return "\n".join(
-        (
-            head,
-            tiles(report, whole.cpu_seconds),
-            charts(report.trend, report.step, report.end),
-            f'<div class="grid"><section class="card wide">{small_table(report, "What they run")}'
-            f'<p class="more"><a href="{everything}">All of it, to filter and order →</a></p></section></div>',
-            _beside(left, right),
-            small_print(report),
+        return iter((head + nothing(report, scope, address),))
+
+    def parts() -> Iterator[str]:
+        whole = ask(replace(scope, group_by=Group.CLUSTER, limit=0)).total  # no row is wanted
+        everything = text(page_address.overview(scope, users=(who,)))
+        yield "\n".join(
+            (
+                head,
+                tiles(report, whole.cpu_seconds),
+                charts(report.trend, report.step, report.end),
+                f'<div class="grid"><section class="card wide">{small_table(report, "What they run")}'
+                f'<p class="more"><a href="{everything}">All of it, to filter and order →</a></p></section></div>',
+            )
         )
-    )
+        part = replace(one, compare=False, trend=False)
+        left = [_durations(report), small_table(ask(replace(part, group_by=Group.SOURCE)), "With which tools")]
+        left.append(_repeats(report))
+        right = [_errors(report), small_table(ask(replace(part, group_by=Group.TABLE)), "On which tables")]
+        yield f"{_beside(left, right)}\n{small_print(report)}"
+
+    return parts()
 
 
 def _ever(question: Question) -> Question:

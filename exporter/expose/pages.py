@@ -16,7 +16,7 @@ from starlette.routing import Route
 from exporter.errors import ExporterError, QuestionError
 from exporter.expose import page_address, page_details, page_overview
 from exporter.expose.page_form import Parameters, form, submitted
-from exporter.expose.page_layout import bad_question, not_found, page, streamed, unavailable
+from exporter.expose.page_layout import bad_question, not_found, streamed, unavailable
 from exporter.expose.page_script import SCRIPT
 from exporter.expose.page_style import STYLE
 from exporter.expose.page_text import cut, plain_name
@@ -50,7 +50,7 @@ def routes(ask: Callable[[Question], Report]) -> list[Route]:
             content = page_details.fingerprint(identity, question, asked)
             if content is None:
                 return not_found(f"Fingerprint {cut(identity)} is not in the ledger.", _KEPT)
-            return page(f"Fingerprint {cut(identity)}", content)
+            return streamed(f"Fingerprint {cut(identity)}", content, turns)
 
         return _answer(page_address.fingerprint(Question(), identity), *_given(request), show, page_details.PARAMETERS)
 
@@ -66,7 +66,7 @@ def routes(ask: Callable[[Question], Report]) -> list[Route]:
             content = page_details.user(who, question, asked)
             if content is None:
                 return not_found(f"User {plain_name(who)} has no query in the ledger.", _KEPT)
-            return page(f"User {plain_name(who)}", content)
+            return streamed(f"User {plain_name(who)}", content, turns)
 
         others = [(key, value) for key, value in given if key != "name"]
         return _answer(page_address.user(Question(), who), others, is_form, show, page_details.PARAMETERS)
