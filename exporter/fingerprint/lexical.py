@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from hashlib import blake2b
 
+from exporter.fingerprint.patterns import possessive
 from exporter.fingerprint.words import RESERVED
 
 LITERAL = "?"
@@ -20,19 +21,21 @@ CUT = "…"
 _VERSION = "fp1"
 """Part of what is hashed: a change of any rule that moves an id needs a new one."""
 
-_STRING = r"'[^']*+(?:''[^']*+)*+(?:'|\Z)"
+_STRING = "'[^']*+" + possessive("(?:''[^']*+)*") + r"(?:'|\Z)"
 _BODY = r"\$\$.*?(?:\$\$|\Z)"  # of an inline function; may hold a lone quote
 _LINE_COMMENT = r"--[^\r\n]*+"
-_BLOCK_COMMENT = r"/\*(?:[^*]++|\*(?!/))*+\*/"
+_BLOCK_COMMENT = r"/\*" + possessive(r"(?:[^*]++|\*(?!/))*") + r"\*/"
 _COMMENT = rf"{_LINE_COMMENT}|{_BLOCK_COMMENT}|\x1f"  # \x1f separates the items, so it may only break a run
-_QUOTED = r'"[^"]*+(?:""[^"]*+)*+(?:"|\Z)|`[^`]*+(?:``[^`]*+)*+(?:`|\Z)'
+_QUOTED = "|".join(
+    mark + f"[^{mark}]*+" + possessive(f"(?:{mark}{mark}[^{mark}]*+)*") + rf"(?:{mark}|\Z)" for mark in ('"', "`")
+)
 _NUMBER = (
     r"(?:0[xX][0-9a-fA-F_]++(?!\w)|0[oO][0-7_]++(?!\w)|0[bB][01_]++(?!\w)"  # these have no exponent: 0xe+1 is a sum
-    r"|[0-9][0-9_]*+(?:\.[0-9_]*+(?:[eE][-+]?+[0-9]++)?+|[eE][-+]?+[0-9]++(?!\w)|(?!\w)))"
+    r"|[0-9][0-9_]*+(?:\.[0-9_]*+" + possessive("(?:[eE][-+]?+[0-9]++)?") + r"|[eE][-+]?+[0-9]++(?!\w)|(?!\w)))"
 )
 _PAREN, _SQUARE = r"\(", r"\["
 _ELEMENT = rf"(?:[-+]?+\.?+{_NUMBER}|{_STRING}|(?i:null|true|false)\b|\?)"
-_ELEMENTS = rf"{_ELEMENT}(?:\s*+,\s*+{_ELEMENT})*+"
+_ELEMENTS = _ELEMENT + possessive(rf"(?:\s*+,\s*+{_ELEMENT})*")
 
 
 def _after(word: str, opener: str, ends: tuple[str, ...] = ("", "-")) -> str:
@@ -51,19 +54,24 @@ def _dates(word: str, opener: str) -> str:
     """Return what eats a list of literals of one type, all but the first type word."""
     types = [_in_any_case(name) for name in ("date", "timestamp")]
     return "|".join(
-        rf"{_after(word, opener, (f'{name}[ ]',))}{_STRING}(?:\s*+,\s*+{name}\s*+{_STRING})*+" for name in types
+        _after(word, opener, (f"{name}[ ]",)) + _STRING + possessive(rf"(?:\s*+,\s*+{name}\s*+{_STRING})*")
+        for name in types
     )
 
 
+_ROWS = _ELEMENTS + possessive(rf"(?:\s*+\)\s*+,\s*+\(\s*+{_ELEMENTS})*")
 _LISTS = rf"""{_after("in", _PAREN)}{_ELEMENTS}(?=\s*+\))
-  | {_after("values", _PAREN)}{_ELEMENTS}(?:\s*+\)\s*+,\s*+\(\s*+{_ELEMENTS})*+(?=\s*+\))
+  | {_after("values", _PAREN)}{_ROWS}(?=\s*+\))
   | {_after("array", _SQUARE)}{_ELEMENTS}(?=\s*+\])"""
 _DATES = rf"(?:{_dates('in', _PAREN)})(?=\s*+\))|(?:{_dates('array', _SQUARE)})(?=\s*+\])"
 
+_RUN = possessive(
+    rf"""(?: [^'"`0-9/\x1f$-]++ | (?:(?<=\w)|(?<=[^$]\$))[0-9]++ | (?=[0-9]++[^\W0-9])(?!{_NUMBER})[0-9]\w++
+           | -(?!-) | /(?!\*) | \$(?!\$) | {_QUOTED} )+"""
+)
 _items = re.compile(
-    rf"""(?:{_COMMENT})*+
-    (?: ( (?: [^'"`0-9/\x1f$-]++ | (?:(?<=\w)|(?<=[^$]\$))[0-9]++ | (?=[0-9]++[^\W0-9])(?!{_NUMBER})[0-9]\w++
-            | -(?!-) | /(?!\*) | \$(?!\$) | {_QUOTED} )++ )
+    rf"""{possessive(f"(?:{_COMMENT})*")}
+    (?: ( {_RUN} )
       | (?<=[(\[-])(?:{_LISTS})
       | (?<=[eEpP][ ])(?:{_DATES})
       | {_STRING} | {_NUMBER} | {_BODY} | . )""",
@@ -71,7 +79,10 @@ _items = re.compile(
 ).findall
 
 _whole_comments = re.compile(
-    rf"(?:[^'\"`/$-]++|{_STRING}|{_QUOTED}|{_BODY}|{_LINE_COMMENT}|{_BLOCK_COMMENT}|/(?!\*)|[$-])*+", re.DOTALL
+    possessive(
+        rf"(?:[^'\"`/$-]++|{_STRING}|{_QUOTED}|{_BODY}|{_LINE_COMMENT}|{_BLOCK_COMMENT}|/(?!\*)|[$-])*",
+    ),
+    re.DOTALL,
 ).match
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
