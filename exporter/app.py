@@ -59,7 +59,7 @@ class App:
 
         Raises ConfigError, ListenError, LedgerUnusableError.
         """
-        self._config = config
+        self._config = self._started_with = config
         self._read = read
         self._is_good = True
         self._access = AccessFile(config.web.config_file, self._show_loaded) if config.web.config_file else None
@@ -95,6 +95,7 @@ class App:
     def start(self) -> None:
         """Serve, and poll every cluster. Raises ListenError; then stop() still has to be called."""
         self._clusters = [self._run(cluster) for cluster in self._config.clusters]
+        _log.info("counters are kept in %s", Path(self._ledger.path).resolve())
         self.server.start()  # after the counters are shown: the first scrape of a new process misses none
         for run in self._clusters:
             run.start()
@@ -114,7 +115,7 @@ class App:
     def reload(self, config: Config) -> None:
         """Put *config* in force: clusters that are new, changed or gone start, restart or stop; no count is lost.
 
-        What is under web, the ledger's path and the log keep their values until the next start.
+        What is under web, ledger, usage and log keeps its values until the next start.
         """
         same_policy = _policy(config) == _policy(self._config)
         staying = [run for run in self._clusters if same_policy and run.cluster in config.clusters]
@@ -124,6 +125,9 @@ class App:
         for run in leaving:
             run.join(None)
             run.leave()
+        for section in ("ledger", "usage", "web", "log"):
+            if getattr(config, section) != getattr(self._started_with, section):
+                _log.warning("%s has changed; that takes effect at the next start", section)
         self._config = config
         coming = [self._run(cluster) for cluster in config.clusters if cluster not in [run.cluster for run in staying]]
         self._clusters = staying + coming
@@ -408,10 +412,14 @@ class ClusterRun:
         if self._failing_since is not None:
             self._recovered = f"up again after {now - self._failing_since:.0f} s{_may_be_lost(health, before)}"
         self._failing_since, self._failure = None, ""
-        untold = self._changes.meet("", now)
+        untold = self._changes.meet("" if health.listed else _NOTHING_LISTED, now)
         if untold is not None:
-            news = self._recovered or f"up: {health.engine} {health.version}, {health.listed} queries listed"
-            _log.info('cluster "%s": %s', self.title, news, extra=_not_written(untold))
+            up = f"up: {health.engine} {health.version}, {health.listed} queries listed"
+            is_blind = not self._recovered and not health.listed
+            news = self._recovered or (f"{up}; {_NOTHING_LISTED}" if is_blind else up)
+            self._recovered = ""
+            level = logging.WARNING if is_blind else logging.INFO
+            _log.log(level, 'cluster "%s": %s', self.title, news, extra=_not_written(untold))
 
     def _note_failure(self, error: PollError) -> None:
         now = time.monotonic()
@@ -422,6 +430,9 @@ class ClusterRun:
         if untold is not None:
             extra = {"result": error.result, **_not_written(untold)}
             _log.warning('cluster "%s": %s', self.title, error, extra=extra)
+
+
+_NOTHING_LISTED = "if there have been some, the right to view queries of others is missing: presto-query-exporter check says what to add"
 
 
 def _not_written(changes: int) -> dict[str, int]:

@@ -32,7 +32,7 @@ from exporter.config import FLAGS, Config, Ledger, from_coordinators, load, pars
 from exporter.demo.coordinator import Coordinator
 from exporter.demo.server import serve
 from exporter.demo.workload import Workload
-from exporter.errors import ConfigError, ExporterError
+from exporter.errors import ConfigError, ExporterError, Problem
 from exporter.fingerprint.fingerprint import Fingerprinter
 from exporter.fingerprint.jsonl import answer
 from exporter.top import live
@@ -166,16 +166,35 @@ def check(config_file: str | None, coordinator: tuple[str, ...], form: str) -> N
 
 
 @cli.command()
-@click.argument("file", type=click.Path())
-def check_config(file: str) -> None:
+@click.argument("file", type=click.Path(), required=False)
+@_flag("web.config.file", "A file of TLS, client certificates and users, as for `run`.", metavar="FILE")
+def check_config(file: str | None, web_config_file: str | None) -> None:
     """Say everything that is wrong with the configuration in FILE, and with the file of its web.config_file.
 
-    Nothing is asked or started. Variables of the environment count as they would for `run`.
+    With --web.config.file, that file is tried in its place, or by itself without FILE. Nothing is asked or started.
+    Variables of the environment count as they would for `run`. Exit code: 0 if all is good, 2 if not.
     """
-    config = load(file, os.environ)
-    check_files(config)
-    count = len(config.clusters)
-    click.echo(f"{file}: good, with {count} cluster{'' if count == 1 else 's'}")
+    if not file and not web_config_file:
+        raise click.UsageError("give FILE, or --web.config.file, or both")
+    given = {"web.config.file": web_config_file} if web_config_file else {}
+    config: Config | None = None
+    problems: list[Problem] = []
+    try:
+        config = load(file, os.environ, given) if file else None
+    except ConfigError as error:
+        problems += error.problems
+    try:
+        if config or given:  # a configuration has a cluster; which one is of no matter to these files
+            check_files(config or from_coordinators(["http://localhost"], {}, given))
+    except ConfigError as error:
+        problems += [problem for problem in error.problems if problem not in problems]
+    if problems:
+        raise ConfigError(problems)
+    if config:
+        count = len(config.clusters)
+        click.echo(f"{file}: good, with {count} cluster{'' if count == 1 else 's'}")
+    if web_config_file:
+        click.echo(f"{web_config_file}: good")
 
 
 @cli.command()
@@ -237,6 +256,8 @@ def demo(web_listen_address: str, version: str, seed: int) -> None:
 @click.option(
     "--ca-file", metavar="FILE", help="The only authorities to trust, in PEM.  [default: those of the system]"
 )
+@click.option("--cert-file", metavar="FILE", help="The certificate to show, in PEM, if the exporter asks for one.")
+@click.option("--key-file", metavar="FILE", help="Its key, in PEM and unencrypted.  [default: in --cert-file, too]")
 @click.option("--insecure", is_flag=True, help="Trust any certificate, and send a password without TLS if need be.")
 @click.option(
     "--interval",
@@ -258,6 +279,8 @@ def top(
     url: str,
     password_file: str | None,
     ca_file: str | None,
+    cert_file: str | None,
+    key_file: str | None,
     insecure: bool,
     interval: int,
     once: bool,
@@ -270,7 +293,7 @@ def top(
     compares with the window before; arrows, PgUp and PgDn move; Enter shows a fingerprint's template, or the
     fingerprints of another group, and Escape leads back. Exit code: 0, 1 if the exporter does not answer.
     """
-    source = Source(url, password_file, ca_file, insecure)
+    source = Source(url, password_file, ca_file, insecure, cert_file, key_file)
     if once or not live.is_terminal(sys.stdin, sys.stdout, os.environ):
         _write(live.once(source, Choice(**chosen), rows, sys.stdout, width=160))
     else:

@@ -225,7 +225,10 @@ def _coordinator_url(text: str) -> str:
         raise ValueError("has no host, or one that cannot be; write a URL like https://host:8443")
     if "?" in text or "#" in text or "@" in parts.path:
         raise ValueError("has a ?, a # or an @ after the host; end it at the host, the port or a path")
-    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+    path = parts.path.rstrip("/")
+    if added := re.search(r"/v1(/query|/info)?\Z", path):
+        raise ValueError(f"ends in {added[0]}, which the exporter adds itself; end it before")
+    return f"{parts.scheme}://{parts.netloc}{path}"
 
 
 def _token_url(text: str) -> str:

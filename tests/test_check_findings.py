@@ -11,6 +11,7 @@ import pytest
 
 from exporter.check.findings import findings_between, findings_of, may_forget_soon
 from exporter.check.seen import Failure, Kind, Later, Seen, parsed, said, told
+from exporter.check.terminal import is_good
 from exporter.config import Cluster
 from exporter.decode.query_list import decode_query_list
 from exporter.ingest.connection import Certificate
@@ -70,7 +71,7 @@ def test_two_users_and_every_id_are_good() -> None:
         pytest.param(range(20), [], id="every id"),
         pytest.param([*range(10), *range(12, 22)], [], id="two ids are not there"),
         pytest.param([*range(10), *range(14, 24)], [], id="a sixth is not there"),
-        pytest.param(range(0, 40, 2), [("warning", "hidden")], id="half are not there"),
+        pytest.param(range(0, 40, 2), [("note", "hidden")], id="half are not there"),
         pytest.param([0, 7, 8, 9], [], id="only those after the first end count"),
         pytest.param([99_990, 0, 1, 2, 3, 4], [], id="the count starts over"),
     ],
@@ -81,6 +82,19 @@ def test_ids_that_are_not_listed_though_they_cannot_have_gone(
     users = ("alice", "bob")
     rows = [query(number, 600.0 - 10.0 * place, users[place % 2]) for place, number in enumerate(numbers)]
     assert kinds(seen(*rows)) == expected
+
+
+def test_where_others_are_seen_a_gap_alone_asks_for_nothing_but_says_both_causes() -> None:
+    rows = [query(number, 600.0 - 10.0 * number, ("alice", "bob")[number % 4 // 2]) for number in range(0, 40, 2)]
+    (finding,) = findings_of(seen(*rows))
+    assert is_good([finding])
+    assert finding.problem.endswith("they are hidden from us, or their clients never came back for them")
+    assert '\n{"user": "monitor", "allow": ["view"]}\n' in finding.lines
+
+
+def test_where_only_our_own_are_seen_a_gap_is_an_error() -> None:
+    rows = [query(number, 600.0 - 10.0 * number, "monitor") for number in range(0, 40, 2)]
+    assert kinds(seen(*rows)) == [("error", "hidden")]
 
 
 def test_ids_of_queries_that_began_before_the_first_end_prove_nothing() -> None:
@@ -270,6 +284,12 @@ def failed(kind: Kind, place: str = "GET /v1/query", **more: Any) -> Seen:
             id="a handshake that takes too long",
         ),
         pytest.param(
+            failed(Kind.TIMEOUT, "GET /v1/info", replies=[]),
+            "GET /v1/info: connected, but no answer within the 10 s of the whole poll; "
+            "see whether this is the coordinator's HTTP port and whether it hangs",
+            id="a port that is silent",
+        ),
+        pytest.param(
             failed(Kind.CLIENT_CERTIFICATE, "TLS", tls={"cert_file": __file__, "key_file": __file__}, replies=[]),
             "TLS: what is wrong; what to do",
             id="our certificate is refused",
@@ -333,6 +353,28 @@ def test_who_is_asked_before_the_coordinator_keeps_its_own_words(place: str, kin
     assert [str(finding) for finding in findings_of(failed(kind, place, replies=[]))] == [
         f"{place}: what is wrong; what to do"
     ]
+
+
+def untrusted(section: str, certificate: Certificate | None = None, **more: Any) -> str:
+    """Return what to do where a poll says that the authority in this section is missing."""
+    of_coordinator = section == "tls"
+    kind, place = (Kind.CERTIFICATE, "TLS") if of_coordinator else (Kind.TLS, section.removesuffix(".tls"))
+    failure = Failure(kind, place, "what is wrong", f"set {section}.ca_file to the authority that signed it")
+    (finding,) = findings_of(failed(kind, failure=failure, replies=[], certificate=certificate, **more))
+    return finding.remedy
+
+
+def test_a_file_of_authorities_is_only_to_be_set_where_there_is_none() -> None:
+    shown = Certificate("", "Example CA", (), 0.0, 1e9, "")
+    tls: dict[str, Any] = {"tls": {"ca_file": __file__}}
+    oauth2: dict[str, Any] = {"auth": {"oauth2": {**OAUTH2["oauth2"], **tls}}}
+    lacks = f"{__file__} has not the authority that signed it"
+    add = "; put that one into it, and those above it"
+    assert untrusted("tls", shown, **tls) == f"{lacks} (Example CA){add}"
+    assert untrusted("tls", **tls) == f"{lacks}{add}"
+    assert untrusted("tls", shown, **oauth2) == "set tls.ca_file to the authority that signed it"
+    assert untrusted("auth.oauth2.tls", shown, **oauth2) == f"{lacks}{add}", "the certificate is the coordinator's"
+    assert untrusted("auth.oauth2.tls", shown, **tls) == "set auth.oauth2.tls.ca_file to the authority that signed it"
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[" * 100_000, b"\xff", b'"\\ud800"', b"null"])

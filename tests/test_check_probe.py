@@ -210,6 +210,14 @@ def test_a_list_that_takes_too_long() -> None:
     assert seen.info is not None and seen.info.version == "483"
 
 
+def test_a_port_that_is_silent() -> None:
+    with Server(lambda talk: talk.hang()) as server:
+        assert found(cluster(server.url, timeout="300ms")) == [
+            "error timeout: GET /v1/info: connected, but no answer within the 0.3 s of the whole poll; "
+            "see whether this is the coordinator's HTTP port and whether it hangs"
+        ]
+
+
 def test_once_it_is_silent_a_server_is_asked_nothing_more() -> None:
     with Server(answering(reply(b"[]"), info=reply(info()))) as server:
 
@@ -308,14 +316,14 @@ def test_https_to_a_plain_port_that_closes_without_a_word() -> None:
             OTHER_AUTHORITY.issue_cert("127.0.0.1"),
             {},
             r"unable to get local issuer certificate \(it is for 127.0.0.1 and signed by trustme .*",
-            "set tls.ca_file to the authority that signed it",
+            r".*/ca.pem has not the authority that signed it \(trustme .*\); put that one into it, and those above it",
             id="unknown authority",
         ),
         pytest.param(
             AUTHORITY.issue_cert("one.example", "two.example"),
             {},
             r"IP address mismatch, .* \(it is for one.example, two.example and signed by .*",
-            "set tls.server_name to a name in it",
+            r"set tls\.server_name to a name in it",
             id="another name",
         ),
         pytest.param(
@@ -332,9 +340,15 @@ def test_a_certificate_that_is_not_accepted_is_described(
 ) -> None:
     with Server(answering(), server_context(certificate)) as server:
         finding = only(cluster(server.url, tls={"ca_file": ca_file, **tls}))
-    assert (finding.kind, finding.remedy) == ("certificate", remedy)
+    assert finding.kind == "certificate"
+    assert re.fullmatch(remedy, finding.remedy), finding.remedy
     assert re.fullmatch(f"its certificate is not accepted, {problem}", finding.problem), finding.problem
     assert server.requests == [], "something was sent to a server that proved nothing"
+
+
+def test_where_no_authority_is_set_one_is_to_be() -> None:
+    with Server(answering(), TLS) as server:
+        assert only(cluster(server.url)).remedy == "set tls.ca_file to the authority that signed it"
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
@@ -578,6 +592,19 @@ def test_hidden_queries_leave_gaps_in_the_ids() -> None:
         assert "of 33 queries begun while they would stay listed, 24 are not" in findings[0].problem
         coordinator.show("alice")
         assert found(cluster(server.url)) == []
+
+
+def test_gaps_that_hide_some_users_of_several_are_a_note_above_a_good_end() -> None:
+    coordinator = Coordinator()
+    start = time.time() - 600.0
+    for place in range(40):
+        coordinator.submit(("alice", "bob", "carol")[place % 3], plan=Plan(running=1.0), at=start + 10.0 * place)
+    coordinator.hide("carol")
+    with demo.serve(coordinator) as server:
+        seen, findings = looked_at(cluster(server.url))
+    assert [(finding.severity, finding.kind) for finding in findings] == [("note", "hidden")]
+    text = to_text([(seen, tuple(findings))])
+    assert "\n  note      rights: of " in text and text.endswith("\n  ok\n\n1 cluster: 1 ok")
 
 
 # The coordinator itself

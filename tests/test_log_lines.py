@@ -249,7 +249,9 @@ def test_a_cluster_that_is_back_is_told_with_what_may_be_lost(
     with Polled(tmp_path, script) as polled:
         wait_until(polled.goes_on, "polls after the failure")
     up, down, back = [parsed(line) for line in stream.getvalue().splitlines()]
-    assert up["msg"] == f'cluster "test": up: trino 483, {len(before)} queries listed'
+    assert up["msg"].startswith(f'cluster "test": up: trino 483, {len(before)} queries listed')
+    assert up["level"] == ("info" if before else "warn")
+    assert ("right to view queries of others is missing" in up["msg"]) == (not before)
     assert (down["level"], down["result"]) == ("warn", "http_status")
     assert down["msg"] == 'cluster "test": GET /v1/query answered 500; wait'
     assert back["msg"].startswith('cluster "test": up again after 0 s; it')

@@ -252,9 +252,11 @@ def test_sighup_reads_the_file_again_and_a_bad_file_leaves_the_old_one_in_force(
         wait_until(lambda: exporter.scrape().get("presto_exporter_config_last_reload_successful") == 0.0, "the refusal")
         assert "the old configuration stays in force" in exporter.logged()
         more = f'  - {{name: second, url: "{second.url}", poll_interval: 100ms}}\nnew_series_delay'
-        exporter.config.write_text(config(first.url, tmp_path).replace("new_series_delay", more))
+        changed = config(first.url, tmp_path).replace("new_series_delay", more) + "usage: {retention: 30d}\n"
+        exporter.config.write_text(changed)
         exporter.send(signal.SIGHUP)
         wait_until(lambda: exporter.scrape().get("presto_up", presto_cluster="second") == 1.0, "the second cluster")
+        assert "usage has changed; that takes effect at the next start" in exporter.logged()
         assert exporter.scrape().get("presto_exporter_config_last_reload_successful") == 1.0
         one.submit("alice", plan=Plan(running=0.0))
         wait_until(lambda: queries(exporter.scrape()) == truth(one), "the first cluster to go on")

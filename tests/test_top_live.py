@@ -7,6 +7,7 @@ import os
 import re
 import selectors
 import signal
+import ssl
 import struct
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import termios
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +24,7 @@ from exporter.report.report import Row
 from tests.exporter_process import PATIENCE_SECONDS
 from tests.top_answers import HOSTILE, row
 from tests.top_server import Server, http, reporting, saying
+from tests.web_folder import WebFolder
 
 # What a login does: the terminal becomes that of the session, so that its keys can send signals.
 LAUNCHER = (
@@ -369,6 +372,23 @@ def test_so_it_does_in_a_terminal_that_cannot_be_drawn_on_or_if_told_to() -> Non
             assert "SELECT c19" in plain and ENTERED not in top.output and "quit" not in top.output
             assert ("\x1b[" in top.output) is (more == {})
             assert max(map(len, plain.splitlines())) <= 80
+
+
+def test_it_shows_a_certificate_to_an_exporter_that_asks_for_one(
+    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    folder = WebFolder(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.crt", tmp_path / "server.key")
+    context.verify_mode = ssl.CERT_REQUIRED
+    folder.authority.configure_trust(context)
+    with Server(reporting(rows), context) as server:
+        arguments = ["top", "--once", "--url", server.url, "--ca-file", str(tmp_path / "ca.pem")]
+        files = ["--cert-file", str(tmp_path / "client.crt"), "--key-file", str(tmp_path / "client.key")]
+        assert main([*arguments, *files]) == 0
+        assert b"SELECT c19" in capsysbinary.readouterr().out
+        assert main(arguments) == 1
+        assert b"--cert-file and --key-file" in capsysbinary.readouterr().err
 
 
 def test_no_answer_is_exit_code_1(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,11 +10,17 @@ from pathlib import Path
 import pytest
 import trustme
 
+from exporter.catalogue import UP
 from exporter.errors import ExporterError
+from exporter.expose.access import AccessFile
+from exporter.expose.text import Exposition
+from exporter.expose.web import Server as Exporter
+from exporter.expose.web import create_app
 from exporter.top import source as module
 from exporter.top.source import Source
 from tests.top_answers import HOSTILE, body, report, row
 from tests.top_server import Server, Talk, http, reporting, saying
+from tests.web_folder import WebFolder
 
 GOOD = http(200, body(report([row("a")])))
 PASSWORD = "p:ä%/s"
@@ -230,13 +236,112 @@ def test_tls_by_an_authority_from_a_file(tmp_path: Path) -> None:
         assert "certificate is not accepted, IP address mismatch" in problem(Source(server.url, ca_file=str(file)))
 
 
-def test_a_server_that_wants_a_certificate_of_ours_is_told() -> None:
-    authority = trustme.CA()
-    context = served_with(authority, "127.0.0.1")
+@pytest.fixture
+def folder(tmp_path: Path) -> WebFolder:
+    return WebFolder(tmp_path)
+
+
+def mutual(folder: WebFolder, version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> ssl.SSLContext:
+    """Return what serves those only who show a certificate of the folder's authority."""
+    context = served_with(folder.authority, "127.0.0.1")
+    context.maximum_version = version
     context.verify_mode = ssl.CERT_REQUIRED
-    authority.configure_trust(context)
-    with Server(saying(GOOD), context) as server:
-        assert "ask for client certificates cannot be asked from here" in problem(Source(server.url, insecure=True))
+    folder.authority.configure_trust(context)
+    return context
+
+
+def showing(folder: WebFolder, url: str, cert: str | None, key: str | None) -> Source:
+    """Return a source that trusts the folder's authority and shows a certificate from the folder's files."""
+    files = [None if name is None else str(folder.path / name) for name in (cert, key)]
+    return Source(url, None, str(folder.path / "ca.pem"), cert_file=files[0], key_file=files[1])
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_who_is_asked_for_a_certificate_shows_it(folder: WebFolder, version: ssl.TLSVersion) -> None:
+    both = folder.path / "both.pem"
+    both.write_bytes((folder.path / "client.key").read_bytes() + (folder.path / "client.crt").read_bytes())
+    with Server(saying(GOOD), mutual(folder, version)) as server:
+        assert showing(folder, server.url, "client.crt", "client.key").ask([]).groups == 1
+        assert showing(folder, server.url, "both.pem", None).ask([]).groups == 1
+        assert showing(folder, server.url, "both.pem", "client.key").ask([]).groups == 1
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_server_that_wants_a_certificate_or_another_one_is_told(folder: WebFolder, version: ssl.TLSVersion) -> None:
+    with Server(saying(GOOD), mutual(folder, version)) as server:
+        none = problem(showing(folder, server.url, None, None))
+        foreign = problem(showing(folder, server.url, "foreign.crt", "foreign.key"))
+    assert none.endswith("; if the exporter asks for client certificates, show one with --cert-file and --key-file")
+    assert foreign.endswith("; check that the exporter knows who signed the certificate in --cert-file")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("client", "PLACE/api/v1/queries: there is no such page; "),  # so it was let in
+        ("other", "PLACE: the server closed the connection before the answer was whole; "),
+        ("foreign", "PLACE: TLS failed, "),
+        (None, "PLACE: TLS failed, "),
+    ],
+)
+def test_an_exporter_lets_those_in_whose_certificate_it_allows(
+    name: str | None, message: str, folder: WebFolder
+) -> None:
+    file = AccessFile(
+        folder.write(
+            "tls_server_config: {cert_file: server.crt, key_file: server.key, client_ca_file: ca.pem, "
+            "client_auth_type: RequireAndVerifyClientCert, client_allowed_sans: [prometheus.example]}"
+        )
+    )
+    app = create_app(Exposition([UP]), "/metrics", tuple, tuple)
+    exporter = Exporter(app, [("127.0.0.1", 0)], access=file.current)
+    exporter.start()
+    try:
+        url = f"https://127.0.0.1:{exporter.addresses[0][1]}"
+        told = problem(showing(folder, url, name and f"{name}.crt", name and f"{name}.key"))
+    finally:
+        exporter.stop()
+    assert told.startswith(message.replace("PLACE", url))
+    assert ("client_allowed_sans" in told) is (name == "other")
+
+
+def test_a_certificate_is_shown_to_those_only_who_ask(folder: WebFolder) -> None:
+    with Server(saying(GOOD), served_with(folder.authority, "127.0.0.1")) as server:
+        assert showing(folder, server.url, "foreign.crt", "foreign.key").ask([]).groups == 1
+
+
+@pytest.mark.parametrize(
+    ("cert", "key", "message"),
+    [
+        ("client.crt", None, "--cert-file DIR/client.crt: no certificate with its key; write both in PEM, unencrypted"),
+        ("client.key", None, "--cert-file DIR/client.key: no certificate with its key; write both in PEM, unencrypted"),
+        ("client.crt", "client.crt", "--cert-file DIR/client.crt: no certificate with its key; write both in PEM, "),
+        ("server.crt", "encrypted.key", "--cert-file DIR/server.crt: no certificate with its key; write both in PEM, "),
+        ("empty", "client.key", "--cert-file DIR/empty: no certificate with its key; write both in PEM, unencrypted"),
+        ("client.crt", "other.key", "--key-file DIR/other.key: not the key of the certificate; give the one that is"),
+        ("mixed.pem", None, "--cert-file DIR/mixed.pem: not the key of the certificate; give the one that is"),
+        (None, "client.key", "--key-file: a key, but no certificate; give --cert-file, too"),
+        ("none", "client.key", "--cert-file DIR/none: no such file or directory; name a file that can be read"),
+        ("client.crt", "none", "--key-file DIR/none: no such file or directory; name a file that can be read"),
+        (".", None, "--cert-file DIR: is a directory; name a file that can be read"),
+        ("a\0\x1b", None, "--cert-file DIR/a␀␛: not a path; name a file that can be read"),
+    ],
+)
+def test_certificates_that_cannot_be_shown_are_refused(
+    cert: str | None, key: str | None, message: str, folder: WebFolder
+) -> None:
+    folder.encrypt("server")
+    (folder.path / "empty").touch()
+    mixed = (folder.path / "client.crt").read_bytes() + (folder.path / "other.key").read_bytes()
+    (folder.path / "mixed.pem").write_bytes(mixed)
+    with pytest.raises(ExporterError) as raised:
+        showing(folder, "https://localhost", cert, key)
+    assert str(raised.value).replace(str(folder.path), "DIR").startswith(message)
+
+
+def test_a_certificate_needs_an_address_with_tls(folder: WebFolder) -> None:
+    with pytest.raises(ExporterError, match=r"^--cert-file: .*; write --url with https://$"):
+        showing(folder, "http://localhost", "client.crt", "client.key")
 
 
 def test_a_server_without_tls_is_told() -> None:

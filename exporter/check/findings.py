@@ -31,7 +31,7 @@ OUTAGE_SECONDS = 60.0
 
 _LEAST_MISSING = 3
 _SHARE_MISSING = 0.2
-"""Some ids are never listed: of clients that did not come back for their first result."""
+"""Some ids are never listed: of statements whose clients ended them while queued, or never came back for them."""
 _KEPT_BY_DEFAULT = 100
 """query.max-history: so many ended queries are listed for ever."""
 _ID = re.compile(r"([0-9]{8})_([0-9]{6})_([0-9]{5})_([a-z0-9]{5})").fullmatch
@@ -97,7 +97,8 @@ _ADDRESS = "write the coordinator's address in url"
 
 def _no_answer(seen: Seen, failure: Failure) -> Finding:
     kind, place, problem, remedy = failure
-    certificate = seen.certificate
+    certificate = None if place.startswith("auth.") else seen.certificate
+    remedy = _where_authorities_are_set(seen, remedy, certificate.issuer if certificate else "")
     if place.startswith("auth."):
         pass  # it is not the coordinator that is not answered by
     elif kind is Kind.CONNECTION and certificate is not None and not seen.is_https:
@@ -116,6 +117,9 @@ def _no_answer(seen: Seen, failure: Failure) -> Finding:
     elif kind is Kind.TIMEOUT:
         if place.startswith(("connect", "look up")):
             remedy = "check host and port of url, and whether a firewall drops what we send"
+        elif place == f"GET {INFO}":
+            problem = f"connected, but no answer within the {span(seen.cluster.timeout)} of the whole poll"
+            remedy = "see whether this is the coordinator's HTTP port and whether it hangs"
         elif place.startswith("TLS"):
             remedy = "see whether TLS is spoken on this port, else write url with http://; or raise timeout"
         else:
@@ -128,6 +132,16 @@ def _no_answer(seen: Seen, failure: Failure) -> Finding:
         if seen.info is None:
             kind, remedy = Kind.NOT_A_COORDINATOR, _CHECK_URL
     return _error(kind, place, problem, remedy)
+
+
+def _where_authorities_are_set(seen: Seen, remedy: str, issuer: str) -> str:
+    """Return what to do instead of *remedy* where that is to set a file of authorities, and there is one."""
+    settings = {"tls": seen.cluster.tls, "auth.oauth2.tls": seen.cluster.auth.oauth2.tls}
+    for section, tls in settings.items():
+        if tls.ca_file is not None and remedy == f"set {section}.ca_file to the authority that signed it":
+            by = f" ({issuer})" if issuer else ""
+            return f"{tls.ca_file} has not the authority that signed it{by}; put that one into it, and those above it"
+    return remedy
 
 
 _FEWER = "or let the coordinator list ended queries for a shorter time (query.min-expire-age)"
@@ -355,7 +369,7 @@ def _ids(seen: Seen) -> _Ids:
     """Return how many ids were given out, from the first to the last listed, and how many of them are not listed.
 
     Ended queries are removed in the order of their ends. So what began after the first end that is still listed is
-    listed too, but for what is hidden, and ids whose client never came back for its first result.
+    listed too, but for what is hidden, and ids whose clients never came back for them.
     """
     oldest: dict[str, float] = {}
     for query in seen.queries or ():
@@ -395,9 +409,9 @@ def _rights(seen: Seen) -> Iterator[Finding]:
     rule = view_rule(seen.dialect, version, seen.user)
     if _sees_others(seen):
         if lacking:
-            problem = f"{counted}: they are hidden from us, or their clients never came for a result"
-            remedy = "see whether the rule that lets us view queries is for those of all users"
-            yield _warning(Kind.HIDDEN, "rights", problem, remedy, rule)
+            problem = f"{counted}: they are hidden from us, or their clients never came back for them"
+            remedy = "if the rule that lets us view queries is for those of all users, nothing is wrong; else widen it"
+            yield _note(Kind.HIDDEN, "rights", problem, remedy, rule)
         return
     # What is in flight in the list may have ended by the time of the count.
     unseen = 0 if seen.completed is None else seen.completed - len(seen.queries)
@@ -556,5 +570,5 @@ def _warning(kind: Kind, place: str, problem: str, remedy: str, lines: str = "")
     return Finding(Severity.WARNING, kind, place, problem, remedy, lines)
 
 
-def _note(kind: Kind, place: str, problem: str, remedy: str) -> Finding:
-    return Finding(Severity.NOTE, kind, place, problem, remedy)
+def _note(kind: Kind, place: str, problem: str, remedy: str, lines: str = "") -> Finding:
+    return Finding(Severity.NOTE, kind, place, problem, remedy, lines)

@@ -54,7 +54,7 @@ class Kind(StrEnum):
     INFO = "info"
     """``/v1/info`` is not answered."""
     HIDDEN = "hidden"
-    """Queries of others are not shown to us."""
+    """Queries of others are not shown to us; as a note: perhaps."""
     VISIBILITY = "visibility"
     """Whether they are cannot be told."""
     CLOCK = "clock"

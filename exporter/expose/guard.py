@@ -11,6 +11,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import logging
 import math
 import os
 import threading
@@ -25,6 +26,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from exporter.expose.access import Access
+
+_log = logging.getLogger(__name__)
 
 _WAITING = 32  # passwords that wait to be checked
 _WAITING_OF_ONE = 4  # of those, from one address
@@ -55,18 +58,26 @@ class Guard:
         await answer(scope, receive, send_with_headers)
 
     async def _refusal(self, scope: Scope, access: Access) -> Response | None:
+        address = (scope["client"] or ("",))[0]
         if not self._bucket.take(access.request_interval, access.request_burst, time.monotonic()):
+            _note_refusal("more requests than rate_limit has", address)
             return PlainTextResponse("too many requests\n", 429)
         if not access.users:
             return None
         given = credentials(Headers(scope=scope).get("authorization", ""))
         if given is not None:
-            is_right = await self._passwords.check(access.users, *given, (scope["client"] or ("",))[0])
+            is_right = await self._passwords.check(access.users, *given, address)
             if is_right is None:
+                _note_refusal("too many passwords wait to be checked", address)
                 return PlainTextResponse("too many passwords to check; try again\n", 503, {"Retry-After": "1"})
             if is_right:
                 return None
+        _note_refusal("no user and password" if given is None else "no such user, or another password", address)
         return PlainTextResponse("user and password, please\n", 401, {"WWW-Authenticate": _REALM})
+
+
+def _note_refusal(reason: str, address: str) -> None:
+    _log.debug("client refused: %s", reason, extra={"client": address or "unix"})
 
 
 def _replaced(headers: Iterable[tuple[bytes, bytes]], by: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

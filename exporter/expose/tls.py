@@ -82,7 +82,7 @@ def _choose_curve(context: ssl.SSLContext, tls: TlsServer) -> None:
             context.set_ecdh_curve(CURVES[tls.curve_preferences[0]])
         except (ssl.SSLError, ValueError):
             raise UnusableError(
-                "curve_preferences", "OpenSSL on this machine has not the first; choose another"
+                "curve_preferences", "Python and OpenSSL on this machine cannot set the first; choose another"
             ) from None
 
 

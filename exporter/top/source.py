@@ -43,12 +43,15 @@ class Source:
         password_file: str | None = None,
         ca_file: str | None = None,
         insecure: bool = False,
+        cert_file: str | None = None,
+        key_file: str | None = None,
         timeout: float = TIMEOUT_SECONDS,
     ) -> None:
         """Ask at *url*, as the user that is in it, with the password that is in it or alone in *password_file*.
 
         *ca_file* has the only authorities to trust. *insecure* lets every certificate pass, and lets a password be sent
-        in clear to another machine. Raises ExporterError for what cannot be used.
+        in clear to another machine. *cert_file* has the certificate to show, *key_file* its key if that is not there
+        too. Raises ExporterError for what cannot be used.
         """
         try:
             parts = urlsplit(url)
@@ -62,7 +65,14 @@ class Source:
         self._prefix = quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~")
         shown = f"[{self._host}]" if ":" in self._host else self._host
         self.place = line(f"{parts.scheme}://{shown}:{self._port}{self._prefix}", 200)
+        if key_file and not cert_file:
+            raise ExporterError("--key-file: a key, but no certificate; give --cert-file, too")
+        if cert_file and not self._is_https:
+            raise ExporterError("--cert-file: a certificate is shown in TLS only; write --url with https://")
         self._context = _context(ca_file, insecure) if self._is_https else None
+        self._shows_certificate = bool(cert_file)
+        if self._context and cert_file:
+            _load_certificate(self._context, cert_file, key_file)
         self._timeout = timeout
         self._authorization = _authorization(parts.username, parts.password, password_file)
         has_password = bool(parts.password or password_file)
@@ -125,11 +135,17 @@ class Source:
         if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
             return "the server speaks no TLS on this port; write --url with http://"
         if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
-            return f"TLS failed, {error.reason}; exporters that ask for client certificates cannot be asked from here"
+            if self._shows_certificate:
+                how = "check that the exporter knows who signed the certificate in --cert-file"
+            else:
+                how = "if the exporter asks for client certificates, show one with --cert-file and --key-file"
+            return f"TLS failed, {error.reason or 'unknown'}; {how}"
         if isinstance(error, http.client.BadStatusLine) and str(error).startswith("\x15\x03"):  # a TLS alert
             return "the server speaks TLS on this port; write --url with https://"
         if isinstance(error, http.client.IncompleteRead | ConnectionResetError | BrokenPipeError | ssl.SSLError):
             hint = "" if self._is_https else ", and whether it wants https://"
+            if self._shows_certificate:
+                hint = ", and whether its client_allowed_sans has a name of the certificate in --cert-file"
             return f"the server closed the connection before the answer was whole; see its log{hint}"
         if isinstance(error, http.client.HTTPException):
             return "the answer is not HTTP; check host and port of --url"
@@ -222,6 +238,24 @@ def _context(ca_file: str | None, insecure: bool) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_NONE
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+def _load_certificate(context: ssl.SSLContext, cert_file: str, key_file: str | None) -> None:
+    for option, path in (("--cert-file", cert_file), ("--key-file", key_file)):
+        try:  # OpenSSL does not say which of the two it could not read
+            if path:
+                Path(path).open("rb").close()
+        except (OSError, ValueError) as error:
+            raise ExporterError(f"{option} {_shown(path)}: {_reason(error)}; name a file that can be read") from None
+    try:
+        context.load_cert_chain(cert_file, key_file or None, password="")  # else OpenSSL asks the terminal for one
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            where = f"--key-file {_shown(key_file)}" if key_file else f"--cert-file {_shown(cert_file)}"
+            raise ExporterError(f"{where}: not the key of the certificate; give the one that is") from None
+        raise ExporterError(
+            f"--cert-file {_shown(cert_file)}: no certificate with its key; write both in PEM, unencrypted"
+        ) from None
 
 
 def _authorization(user: str | None, password: str | None, password_file: str | None) -> str:
