@@ -432,7 +432,7 @@ class ClusterRun:
             _log.warning('cluster "%s": %s', self.title, error, extra=extra)
 
 
-_NOTHING_LISTED = "if there have been some, the right to view queries of others is missing: presto-query-exporter check says what to add"
+_NOTHING_LISTED = "if there were some, the right to view those of others is missing; run presto-query-exporter check"
 
 
 def _not_written(changes: int) -> dict[str, int]:

@@ -251,7 +251,7 @@ def test_a_cluster_that_is_back_is_told_with_what_may_be_lost(
     up, down, back = [parsed(line) for line in stream.getvalue().splitlines()]
     assert up["msg"].startswith(f'cluster "test": up: trino 483, {len(before)} queries listed')
     assert up["level"] == ("info" if before else "warn")
-    assert ("right to view queries of others is missing" in up["msg"]) == (not before)
+    assert ("right to view those of others is missing" in up["msg"]) == (not before)
     assert (down["level"], down["result"]) == ("warn", "http_status")
     assert down["msg"] == 'cluster "test": GET /v1/query answered 500; wait'
     assert back["msg"].startswith('cluster "test": up again after 0 s; it')
