@@ -122,7 +122,7 @@ def test_a_flood_is_bounded_and_holds_up_neither_scrapes_nor_polls(
             assert polls(exporter, "connection") == 0.0
             opened.close()
             wait_until(lambda: len(files(exporter)) < 30, "the connections to be closed")
-        assert len(exporter.logged().splitlines()) == 2, "listening, and the cluster is up"
+        assert len(exporter.logged().splitlines()) == 4, "ledger, address, the cluster without and with a query"
 
 
 def test_with_no_file_left_polls_fail_and_connections_wait_and_then_all_is_well_again(tmp_path: Path) -> None:
