@@ -189,13 +189,13 @@ class _Fold:
         if not after:
             return 0
         is_last = not self._ends_member(after)  # something follows that is no row, such as an alias
-        if in_brackets not in frame.constants:
-            frame.constants[in_brackets] = (len(out), shapes)
-        elif is_last:
-            out += ["(", *_listed(shapes), ")"]
-        else:
-            frame.constants[in_brackets][1].update(shapes)
-            out.pop()  # the comma
+        start, known = frame.constants.setdefault(in_brackets, (len(out), shapes))
+        if known is not shapes:
+            if is_last and start < len(out) - 1:  # something stands between those before and these
+                out += ["(", *_listed(shapes), ")"]
+            else:
+                known.update(shapes)
+                out.pop()  # the comma
         frame.start = len(out)
         if is_last:
             self._end_values(frame)

@@ -177,4 +177,4 @@ def _is_glued(before: str, last: str, word: str) -> bool:
         return last in _CALLS or (is_operand(last) and last not in (")", "]", LITERAL) and last not in _KEYWORDS)
     if word == "[":
         return is_operand(last) or last == "array"
-    return last in ("-", "+") and not is_operand(before) and word not in ("-", "+", "->", ">")
+    return last in ("-", "+") and not is_operand(before) and not word.startswith(("-", "+", ">"))

@@ -181,3 +181,11 @@ SELECT a FROM t ORDER BY a as asc
 VALUES (1), (a), (2) t
 --->
 VALUES (1), (a) t
+=== same: rows among other constants, the last with a name behind it
+VALUES 1, (2), 3, (4), (5) t
+--->
+VALUES 1, (2) t
+=== different: a sign and a comparison are no arrow
+SELECT a FROM t WHERE - >= a
+--->
+SELECT a FROM t WHERE ->= a
