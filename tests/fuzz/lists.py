@@ -115,7 +115,7 @@ def _json(data: bytes) -> tuple[bool, Any]:
             parse_int=lambda _: 0,
             parse_float=lambda _: 0.0,
         )
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter: nested more deeply than we look
         return False, None
     return _depth(value) < _DEEP, _replaced(value)
 
