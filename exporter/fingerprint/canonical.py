@@ -159,10 +159,7 @@ class _Fold:
         out = self.out
         while out and out[-1] in ("-", "+") and self._is_sign(following):
             out.pop()
-        if out[-2:] == [LITERAL, "uescape"]:
-            out.pop()
-        else:
-            out.append(LITERAL)
+        out.append(LITERAL)
 
     def _is_sign(self, following: str) -> bool:
         """True if the operator written last is a sign: no operand stands before it."""
@@ -341,7 +338,7 @@ def _constant(tokens: list[str], index: int) -> int:
     """Return where the constant that begins at *index* ends, 0 if none does."""
     first, *more = tokens[index : index + 5] or [""]
     if first == LITERAL:
-        return index + (3 if more[:2] == ["uescape", LITERAL] else 1)
+        return index + 1
     if first in ("null", "true", "false"):
         return index + 1
     if first == "interval":
@@ -354,6 +351,21 @@ def _constant(tokens: list[str], index: int) -> int:
     return index + 3 if [first, *more[:2]] == ["double", "precision", LITERAL] else 0
 
 
+def _without_uescape(tokens: list[str]) -> list[str]:
+    """Return *tokens* without ``UESCAPE`` and its character: they are a part of the literal before them."""
+    kept: list[str] = []
+    for word in tokens:
+        if word == LITERAL:
+            end = len(kept)
+            while end and kept[end - 1] in ("-", "+"):
+                end -= 1
+            if kept[max(0, end - 2) : end] == [LITERAL, "uescape"]:
+                del kept[end - 1 :]
+                continue
+        kept.append(word)
+    return kept
+
+
 def fold(tokens: list[str], *, cut: bool = False) -> tuple[tuple[str, ...], bool]:
     """Return the canonical tokens of a text and whether its brackets are all closed.
 
@@ -362,7 +374,8 @@ def fold(tokens: list[str], *, cut: bool = False) -> tuple[tuple[str, ...], bool
     count = len(tokens)
     while count and tokens[count - 1] == ";":
         count -= 1
-    folding = _Fold(tokens[:count])
+    tokens = tokens[:count]
+    folding = _Fold(_without_uescape(tokens) if "uescape" in tokens else tokens)
     folding.run()
     out = folding.out
     if cut:

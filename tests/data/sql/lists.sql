@@ -189,3 +189,7 @@ VALUES 1, (2) t
 SELECT a FROM t WHERE - >= a
 --->
 SELECT a FROM t WHERE ->= a
+=== same: the character of UESCAPE belongs to a literal with a type, too
+VALUES (1, TIMESTAMP 'a' UESCAPE '!'), (2, TIMESTAMP 'b')
+--->
+VALUES (1, TIMESTAMP 'a')
