@@ -193,3 +193,7 @@ SELECT a FROM t WHERE ->= a
 VALUES (1, TIMESTAMP 'a' UESCAPE '!'), (2, TIMESTAMP 'b')
 --->
 VALUES (1, TIMESTAMP 'a')
+=== same: also with a sign, which no engine takes
+VALUES (1, TIMESTAMP 'a' UESCAPE -1), (2, TIMESTAMP 'b')
+--->
+VALUES (1, TIMESTAMP 'a')
