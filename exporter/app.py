@@ -356,9 +356,7 @@ class ClusterRun:
             self._note_failure(error)
             done = self._failed(error, now)
         except (LedgerBusyError, LedgerUnusableError) as error:  # the pipeline could not even be opened
-            self._state.note(error)
-            self.asked = True
-            return self.cluster.poll_interval
+            done = Done(self.cluster.poll_interval, error)
         except BaseException:  # even an exit: nothing but a stop ends the polls of a cluster
             _log.exception('cluster "%s": unexpected failure to work up a list; the next poll goes on', self.title)
             defect = InternalError("work up a list: a defect of the exporter; report it with the traceback in its log")

@@ -42,7 +42,7 @@ from exporter.catalogue import (
 from exporter.decode.info import Info, decode_info
 from exporter.decode.query_list import REJECTED_REASONS, QueryList, Rejected, decode_query_list
 from exporter.dialect import dialect_of
-from exporter.errors import POLL_RESULTS, DecodeError, LedgerBusyError, PollError
+from exporter.errors import POLL_RESULTS, DecodeError, LedgerBusyError, LedgerUnusableError, PollError
 from exporter.fingerprint.fingerprint import Fingerprint, Fingerprinter
 from exporter.health import Health
 from exporter.ingest.coordinator import Answer
@@ -148,7 +148,7 @@ class Done:
 
     interval: float
     """Seconds from the start of this poll to the start of the next."""
-    ledger_error: LedgerBusyError | None
+    ledger_error: LedgerBusyError | LedgerUnusableError | None
     """Set if nothing was committed; the next poll makes up for it."""
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from exporter.fingerprint.canonical import fold
 from exporter.fingerprint.kind import UNKNOWN, query_type
-from exporter.fingerprint.lexical import fingerprint_id, key, read
+from exporter.fingerprint.lexical import BLOCK_COMMENT, IN_STRING, LINE_COMMENT, fingerprint_id, key, read
 from exporter.fingerprint.patterns import possessive
 from exporter.fingerprint.tables import tables_in
 from exporter.fingerprint.template import template
@@ -137,14 +137,12 @@ class _Recent:
 _DEEPEST_IMMEDIATE = 8
 """Statements in strings inside of this many are left in theirs: each is as long to read as all that is inside it."""
 
-_BLOCK_COMMENT = r"/\*" + possessive(r"(?:[^*]++|\*(?!/))*") + r"\*/"
-_COMMENTS = possessive(rf"(?:\s++|--[^\r\n]*+|{_BLOCK_COMMENT})*")
-_STRING = "[^']*+" + possessive("(?:''[^']*+)*")
+_COMMENTS = possessive(rf"(?:\s++|{LINE_COMMENT}|{BLOCK_COMMENT})*")
 _execute_immediate = re.compile(
     rf"""(?P<before>{_COMMENTS}
            (?:explain\b{_COMMENTS}(?:analyze\b{_COMMENTS})?(?:verbose\b{_COMMENTS})?(?:\([^()']*+\){_COMMENTS})?)?)
          execute\b{_COMMENTS}immediate\b{_COMMENTS}
-         (?P<unicode>u&)?'(?P<string>{_STRING})(?P<end>'?)
+         (?P<unicode>u&)?'(?P<string>{IN_STRING})(?P<end>'?)
          (?:{_COMMENTS}uescape\b{_COMMENTS}'(?P<escape>[^'])')?""",
     re.IGNORECASE | re.VERBOSE,
 ).match

@@ -21,11 +21,12 @@ CUT = "…"
 _VERSION = "fp1"
 """Part of what is hashed: a change of any rule that moves an id needs a new one."""
 
-_STRING = "'[^']*+" + possessive("(?:''[^']*+)*") + r"(?:'|\Z)"
+IN_STRING = "[^']*+" + possessive("(?:''[^']*+)*")
+_STRING = rf"'{IN_STRING}(?:'|\Z)"
 _BODY = r"\$\$.*?(?:\$\$|\Z)"  # of an inline function; may hold a lone quote
-_LINE_COMMENT = r"--[^\r\n]*+"
-_BLOCK_COMMENT = r"/\*" + possessive(r"(?:[^*]++|\*(?!/))*") + r"\*/"
-_COMMENT = rf"{_LINE_COMMENT}|{_BLOCK_COMMENT}|\x1f"  # \x1f separates the items, so it may only break a run
+LINE_COMMENT = r"--[^\r\n]*+"
+BLOCK_COMMENT = r"/\*" + possessive(r"(?:[^*]++|\*(?!/))*") + r"\*/"
+_COMMENT = rf"{LINE_COMMENT}|{BLOCK_COMMENT}|\x1f"  # \x1f separates the items, so it may only break a run
 _QUOTED = "|".join(
     mark + f"[^{mark}]*+" + possessive(f"(?:{mark}{mark}[^{mark}]*+)*") + rf"(?:{mark}|\Z)" for mark in ('"', "`")
 )
@@ -80,7 +81,7 @@ _items = re.compile(
 
 _whole_comments = re.compile(
     possessive(
-        rf"(?:[^'\"`/$-]++|{_STRING}|{_QUOTED}|{_BODY}|{_LINE_COMMENT}|{_BLOCK_COMMENT}|/(?!\*)|[$-])*",
+        rf"(?:[^'\"`/$-]++|{_STRING}|{_QUOTED}|{_BODY}|{LINE_COMMENT}|{BLOCK_COMMENT}|/(?!\*)|[$-])*",
     ),
     re.DOTALL,
 ).match
