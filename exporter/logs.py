@@ -24,6 +24,8 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Literal, TextIO
 
+from exporter.bucket import Bucket
+
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 """Levels as the configuration and the lines call them."""
 
@@ -55,17 +57,11 @@ class Allowance:
     def __init__(self, at_once: int = 10, interval: float = 300.0) -> None:
         self._at_once = at_once
         self._interval = interval
-        self._rights = float(at_once)
-        self._counted = -math.inf
+        self._bucket = Bucket()
 
     def take(self, now: float) -> bool:
         """Return whether there is a right to a line at *now*, seconds of a clock, and use it up."""
-        self._rights = min(self._at_once, self._rights + max(0.0, now - self._counted) / self._interval)
-        self._counted = now
-        if self._rights < 1.0:
-            return False
-        self._rights -= 1.0
-        return True
+        return self._bucket.take(self._interval, self._at_once, now)
 
 
 class Changes:

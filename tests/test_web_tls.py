@@ -23,9 +23,10 @@ from urllib.request import urlopen
 import bcrypt
 import pytest
 
+from exporter.bucket import Bucket
 from exporter.catalogue import UP, USER_QUERIES
 from exporter.expose.access import AccessFile
-from exporter.expose.guard import Bucket, credentials, nobody
+from exporter.expose.guard import credentials, nobody
 from exporter.expose.text import Exposition
 from exporter.expose.web import LIMITS, Limits, Server, create_app
 from tests.web_folder import HASH, PASSWORD, TLS, WebFolder

@@ -12,7 +12,6 @@ import base64
 import hashlib
 import hmac
 import logging
-import math
 import os
 import threading
 import time
@@ -25,6 +24,7 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from exporter.bucket import Bucket
 from exporter.expose.access import Access
 
 _log = logging.getLogger(__name__)
@@ -95,25 +95,6 @@ def credentials(authorization: str) -> tuple[bytes, bytes] | None:
     except ValueError:
         return None
     return (user, password) if colon else None
-
-
-class Bucket:
-    """Rights to requests: one more in each interval, up to a number; full at first."""
-
-    def __init__(self) -> None:
-        self._rights = math.inf
-        self._counted = 0.0
-
-    def take(self, interval: float, burst: int, now: float) -> bool:
-        """Return whether there is a right to one more request at *now*, seconds of a clock; *interval* 0: always."""
-        if not interval:
-            return True
-        self._rights = min(burst, self._rights + (now - self._counted) / interval)
-        self._counted = now
-        if self._rights < 1:
-            return False
-        self._rights -= 1
-        return True
 
 
 class Passwords:

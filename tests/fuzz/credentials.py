@@ -8,7 +8,8 @@ import math
 import struct
 from itertools import accumulate
 
-from exporter.expose.guard import Bucket, credentials
+from exporter.bucket import Bucket
+from exporter.expose.guard import credentials
 from tests.fuzz.target import Target
 
 _STEP = struct.Struct("<HHB")
